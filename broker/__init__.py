@@ -1,0 +1,1 @@
+"""The broker: any Kafka client can talk to it."""

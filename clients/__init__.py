@@ -1,0 +1,1 @@
+"""Transports: how the stream runtime reaches a broker."""

@@ -1,0 +1,1 @@
+"""Ground floor: records, errors, clock, file system, configuration."""

@@ -1,0 +1,1 @@
+"""The Kafka wire protocol: bytes in, values out; no I/O."""

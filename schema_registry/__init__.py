@@ -1,0 +1,1 @@
+"""The schema registry (not built yet; see the README for what there is)."""

@@ -1,0 +1,1 @@
+"""Aliran: Kafka Streams for Python, with the broker included."""

@@ -1,0 +1,1 @@
+"""What is kept on disk: the partitioned log and the state stores."""

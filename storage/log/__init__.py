@@ -1,0 +1,1 @@
+"""The partitioned log in the file format of Kafka."""
