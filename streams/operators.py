@@ -1,0 +1,358 @@
+"""What a topology is made of, as frozen data.
+
+The DSL writes these values, and everything else reads them: `Topology.describe` prints them, the
+engine compiles them, the TopologyTestDriver runs them. Nothing here runs, keeps state or knows a
+broker.
+
+A topology is a set of nodes that name their parents: sources read topics, processors carry one
+operator, sinks write a topic. The names are those that Kafka Streams would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from aliran.serdes import Serde
+
+AnyFunction: TypeAlias = Callable[..., Any]
+
+
+# ---------------------------------------------------------------------------- operators: streams
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Keep records for which `predicate(key, value)` is true (false where `negate`).
+
+    Kafka: `KStreamFilter`.
+    """
+
+    predicate: AnyFunction
+    negate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropNullKeys:
+    """Drop records without a key; stands in front of a repartition topic. Kafka: the
+    `…-repartition-filter` processor. Dropping here is not counted in `dropped-records`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Replace the record by `mapper(key, value) -> (key, value)`. Kafka: `KStreamMap`."""
+
+    mapper: AnyFunction
+
+
+@dataclass(frozen=True, slots=True)
+class MapValues:
+    """Replace the value by `mapper(value)`, or `mapper(key, value)` where `with_key`.
+
+    Kafka: `KStreamMapValues`.
+    """
+
+    mapper: AnyFunction
+    with_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlatMap:
+    """Replace the record by each pair of `mapper(key, value) -> iterable of (key, value)`."""
+
+    mapper: AnyFunction
+
+
+@dataclass(frozen=True, slots=True)
+class FlatMapValues:
+    """Replace the record by one for each value of `mapper(value)` or `mapper(key, value)`."""
+
+    mapper: AnyFunction
+    with_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SelectKey:
+    """Replace the key by `mapper(key, value)`. Kafka: the `KSTREAM-KEY-SELECT` processor."""
+
+    mapper: AnyFunction
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """Call `action(key, value)` and forward the record unchanged."""
+
+    action: AnyFunction
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """Call `action(key, value)`; nothing is forwarded."""
+
+    action: AnyFunction
+
+
+@dataclass(frozen=True, slots=True)
+class PassThrough:
+    """Forward every record: what a merge or one arm of a branch is. Kafka: `PassThrough`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Forward each record to the first child whose predicate holds. Kafka: `KStreamBranch`.
+
+    Attributes:
+        predicates: `predicate(key, value)` of each arm, in order.
+        children: The node name of each arm; one more than predicates where there is a default.
+    """
+
+    predicates: tuple[AnyFunction, ...]
+    children: tuple[str, ...]
+
+
+# ---------------------------------------------------------------------------- operators: tables
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """Turn a topic into a table: drop null keys, put into `store` if there is one, forward.
+
+    Kafka: `KTableSource`.
+    """
+
+    store: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamToTable:
+    """The same for a stream (`to_table`). Kafka: `KSTREAM-TOTABLE`, a `KTableSource` inside."""
+
+    store: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableToStream:
+    """Forward the table's updates as records, under `mapper(key, value)` where given."""
+
+    mapper: AnyFunction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableFilter:
+    """Forward updates that match, tombstones for those that do not. Kafka: `KTableFilter`."""
+
+    predicate: AnyFunction
+    negate: bool = False
+    store: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableMapValues:
+    """Replace the value of each update, tombstones stay. Kafka: `KTableMapValues`."""
+
+    mapper: AnyFunction
+    with_key: bool = False
+    store: str | None = None
+
+
+# ---------------------------------------------------------------------------- operators: state
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindows:
+    """Tumbling (`advance_ms == size_ms`) or hopping windows; `[start, start + size_ms)`."""
+
+    size_ms: int
+    advance_ms: int
+    grace_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """Aggregate per key, or per key and window where `windows` is given.
+
+    Kafka: `KStreamAggregate`, `KStreamReduce`, `KStreamWindowAggregate`.
+
+    Attributes:
+        store: Name of the store that holds the aggregates.
+        kind: `count` adds one a record; `reduce` calls `aggregator(aggregate, value)`, the first
+            value being the first aggregate; `aggregate` calls `aggregator(key, value, aggregate)`
+            on top of `initializer()`.
+    """
+
+    store: str
+    kind: Literal["count", "reduce", "aggregate"]
+    aggregator: AnyFunction | None = None
+    initializer: AnyFunction | None = None
+    windows: TimeWindows | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableGetter:
+    """How a join reads the table side: a store, and the transforms of the views on top of it.
+
+    `table.filter(f).map_values(g)` without a store of its own is computed at each look-up, as by
+    Kafka's chained `KTableValueGetter`s. Transforms come in the order in which they apply.
+    """
+
+    store: str
+    transforms: tuple[TableFilter | TableMapValues, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTableJoin:
+    """Join each record with the table's current value of its key. Kafka: `KStreamKTableJoin`.
+
+    `joiner(value, table_value)`, or `joiner(key, value, table_value)` where `with_key`; a left
+    join calls it with None where the table has nothing.
+    """
+
+    table: TableGetter
+    joiner: AnyFunction
+    left: bool = False
+    with_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """A processor of the user's, made anew for each task by `supplier()`.
+
+    Kafka: `KStream.process` / `processValues` (`fixed_key`), `Topology.addProcessor`.
+    """
+
+    supplier: Callable[[], Any]
+    fixed_key: bool = False
+
+
+Operator: TypeAlias = (
+    Filter
+    | DropNullKeys
+    | Map
+    | MapValues
+    | FlatMap
+    | FlatMapValues
+    | SelectKey
+    | Peek
+    | ForEach
+    | PassThrough
+    | Branch
+    | TableSource
+    | StreamToTable
+    | TableToStream
+    | TableFilter
+    | TableMapValues
+    | Aggregate
+    | StreamTableJoin
+    | Custom
+)
+
+
+# ---------------------------------------------------------------------------- nodes
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNode:
+    """Reads topics. A topic of `Topology.repartition_topics` is written without its prefix.
+
+    Attributes:
+        timestamp_extractor: `extract(record: ConsumerRecord, partition_time: int) -> int`, None
+            for the application's default.
+        offset_reset: Where to begin without a committed offset; None for the application's
+            default (`earliest`).
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    key_serde: Serde[Any] | None = None
+    value_serde: Serde[Any] | None = None
+    timestamp_extractor: AnyFunction | None = None
+    offset_reset: Literal["earliest", "latest"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorNode:
+    """Carries one operator. `stores` are the names of the stores it is connected to."""
+
+    name: str
+    operator: Operator
+    parents: tuple[str, ...]
+    stores: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SinkNode:
+    """Writes a topic, or the topic that `topic(key, value, context)` names for each record.
+
+    Attributes:
+        partitioner: `partitioner(topic, key, value, partition_count) -> int | None`; None for
+            Kafka's (murmur2 of the serialised key, of the inner key where it is windowed).
+    """
+
+    name: str
+    topic: str | AnyFunction
+    parents: tuple[str, ...]
+    key_serde: Serde[Any] | None = None
+    value_serde: Serde[Any] | None = None
+    partitioner: AnyFunction | None = None
+
+
+Node: TypeAlias = SourceNode | ProcessorNode | SinkNode
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSpec:
+    """A state store of each task that holds one of `users`. Kafka: `StoreBuilder`.
+
+    Attributes:
+        kind: `key-value` holds plain values, `timestamped` adds the record's time (what the DSL
+            uses), `window` holds timestamped values by key and window start.
+        persistent: On RocksDB, else in memory.
+        logging: Whether updates go to a changelog topic.
+        caching: Whether updates are held back until commit; None for the application's default.
+        changelog_config: Topic settings on top of the defaults, by Kafka's dotted names.
+        changelog_topic: Name of a topic that serves as changelog instead of one of our own (the
+            source topic of a table with topology optimisation); None normally.
+        retention_ms: How long windows are kept (window stores only).
+        window_size_ms: Their size (window stores only).
+    """
+
+    name: str
+    kind: Literal["key-value", "timestamped", "window"]
+    key_serde: Serde[Any] | None = None
+    value_serde: Serde[Any] | None = None
+    persistent: bool = True
+    logging: bool = True
+    caching: bool | None = None
+    changelog_config: Mapping[str, str] = field(default_factory=dict)
+    changelog_topic: str | None = None
+    retention_ms: int = 0
+    window_size_ms: int = 0
+    retain_duplicates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RepartitionTopic:
+    """An internal topic between two sub-topologies; its full name is `<application id>-<name>`.
+
+    Attributes:
+        name: Ends in `-repartition`.
+        partitions: What the user demanded, or None: as many as the sub-topology's other topics.
+    """
+
+    name: str
+    partitions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subtopology:
+    """Nodes connected by parents or stores; a task is one of these times one partition."""
+
+    id: int
+    nodes: tuple[Node, ...]
+
+    @property
+    def sources(self) -> Sequence[SourceNode]:
+        """The source nodes, in order of their definition."""
+        return [node for node in self.nodes if isinstance(node, SourceNode)]
