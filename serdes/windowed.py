@@ -1,0 +1,135 @@
+"""Keys that carry their window, in the bytes of Kafka's windowed serdes."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from aliran.core.errors import ConfigError
+from aliran.serdes.base import Serde
+from aliran.serdes.errors import refused_data, refused_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+K = TypeVar("K")
+
+MAX_TIMESTAMP = (1 << 63) - 1
+"""Java's `Long.MAX_VALUE`: the end of a window that would lie beyond it."""
+
+_TIME = Struct(">q")
+_SESSION = Struct(">qq")
+
+
+class Windowed(NamedTuple, Generic[K]):
+    """A key within a window. Kafka: `Windowed`.
+
+    Attributes:
+        key: The key itself.
+        start_ms: First millisecond of the window.
+        end_ms: The end: exclusive for time windows, inclusive for session and sliding windows.
+    """
+
+    key: K
+    start_ms: int
+    end_ms: int
+
+
+class WindowedSerde(Serde[Windowed[K]]):
+    """Keys of time windows: the key's bytes, then the start in 8 bytes.
+
+    The end is not written; reading adds the window's size to the start, capped at the largest
+    time (Kafka: `TimeWindowedSerializer`, `TimeWindowedDeserializer`).
+
+    Args:
+        inner: The serde of the key.
+        window_size_ms: Size of the windows in milliseconds.
+
+    Raises:
+        ConfigError: The size is not above 0.
+    """
+
+    def __init__(self, inner: Serde[K], window_size_ms: int) -> None:
+        if window_size_ms <= 0:
+            raise ConfigError(
+                f"window_size_ms must be above 0, it is {window_size_ms}: "
+                "pass the size of the windows in milliseconds"
+            )
+        name = f"WindowedSerde({inner.name})"
+        super().__init__(
+            _time_serializer(name, inner),
+            _time_deserializer(name, inner, window_size_ms),
+            name=name,
+        )
+        self.inner = inner
+        self.window_size_ms = window_size_ms
+
+
+class SessionWindowedSerde(Serde[Windowed[K]]):
+    """Keys of session windows: the key's bytes, then end and start, 8 bytes each.
+
+    Kafka: `SessionWindowedSerializer`, `SessionWindowedDeserializer`.
+
+    Args:
+        inner: The serde of the key.
+    """
+
+    def __init__(self, inner: Serde[K]) -> None:
+        name = f"SessionWindowedSerde({inner.name})"
+        super().__init__(
+            _session_serializer(name, inner), _session_deserializer(name, inner), name=name
+        )
+        self.inner = inner
+
+
+def _time_serializer(name: str, inner: Serde[K]) -> Callable[[Windowed[K]], bytes]:
+    serialize_key = inner.serializer
+    pack = _TIME.pack
+
+    def serialize_windowed(windowed: Windowed[K]) -> bytes:
+        if not isinstance(windowed, Windowed):
+            raise refused_value(name, windowed, "it writes Windowed(key, start_ms, end_ms)")
+        return serialize_key(windowed.key) + pack(windowed.start_ms)
+
+    return serialize_windowed
+
+
+def _time_deserializer(
+    name: str, inner: Serde[K], window_size_ms: int
+) -> Callable[[bytes], Windowed[K]]:
+    deserialize_key = inner.deserializer
+    unpack = _TIME.unpack
+
+    def deserialize_windowed(data: bytes) -> Windowed[K]:
+        if len(data) < 8:
+            raise refused_data(name, data, "a windowed key ends with 8 bytes of window start")
+        start = unpack(data[-8:])[0]
+        end = min(start + window_size_ms, MAX_TIMESTAMP)
+        return Windowed(deserialize_key(data[:-8]), start, end)
+
+    return deserialize_windowed
+
+
+def _session_serializer(name: str, inner: Serde[K]) -> Callable[[Windowed[K]], bytes]:
+    serialize_key = inner.serializer
+    pack = _SESSION.pack
+
+    def serialize_session(windowed: Windowed[K]) -> bytes:
+        if not isinstance(windowed, Windowed):
+            raise refused_value(name, windowed, "it writes Windowed(key, start_ms, end_ms)")
+        return serialize_key(windowed.key) + pack(windowed.end_ms, windowed.start_ms)
+
+    return serialize_session
+
+
+def _session_deserializer(name: str, inner: Serde[K]) -> Callable[[bytes], Windowed[K]]:
+    deserialize_key = inner.deserializer
+    unpack = _SESSION.unpack
+
+    def deserialize_session(data: bytes) -> Windowed[K]:
+        if len(data) < 16:
+            raise refused_data(name, data, "a session key ends with 16 bytes of end and start")
+        end, start = unpack(data[-16:])
+        return Windowed(deserialize_key(data[:-16]), start, end)
+
+    return deserialize_session
