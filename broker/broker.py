@@ -1,0 +1,142 @@
+"""The broker without sockets: topics, logs, groups and offsets of one data directory.
+
+`Broker` is what the handlers and the embedded transport talk to. What may be called from any
+thread: `topics`, `logs` and its partition logs, `offsets`, `producer_ids`. What belongs to the
+event loop of the server: `groups`, `purgatory`.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from aliran.broker.config import BrokerConfig
+from aliran.broker.errors import DataDirectoryError
+from aliran.broker.groups.coordinator import GroupCoordinator
+from aliran.broker.offsets import OffsetStore
+from aliran.broker.producer_ids import ProducerIds
+from aliran.broker.purgatory import Purgatory
+from aliran.broker.topics import TopicRegistry
+from aliran.core.clock import Clock, SystemClock
+from aliran.core.filesystem import FileSystem, RealFileSystem
+from aliran.storage.log import LogManager
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+logger = logging.getLogger("aliran.broker")
+
+META_FILE = "meta.properties"
+
+
+class Broker:
+    """One broker on one data directory; the server and the embedded transport stand on it.
+
+    Life: construct, `start()` (locks the directory, recovers logs, loads topics and offsets),
+    `attach_loop()` when an event loop serves it, `close()`.
+
+    Attributes:
+        config: Its settings.
+        data_dir: Its directory.
+        node_id: Its number in metadata.
+        cluster_id: Name of the cluster, kept in the data directory.
+        logs: The partition logs. Thread-safe.
+        topics: The topics. Thread-safe.
+        offsets: Offsets committed by groups. Thread-safe.
+        producer_ids: Gives out producer ids. Thread-safe.
+        groups: Consumer groups; event loop only.
+        purgatory: Fetches that wait for data; event loop only.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str],
+        config: BrokerConfig | Mapping[str, Any] | None = None,
+        *,
+        fs: FileSystem | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = BrokerConfig.from_mapping(config)
+        self.data_dir = os.fspath(data_dir)
+        self.fs: FileSystem = fs or RealFileSystem()
+        self.clock: Clock = clock or SystemClock()
+        self.node_id = self.config.node_id
+        self.cluster_id = ""
+        self.closing = threading.Event()
+        self.logs = LogManager(self.data_dir, self.fs, self.clock)
+        self.topics = TopicRegistry(self.logs, self.fs, self.data_dir, self.config)
+        self.producer_ids = ProducerIds(self.fs, self.data_dir)
+        self.offsets = OffsetStore(self.topics, self.logs, self.config, self.clock)
+        self.groups = GroupCoordinator(self.offsets, self.config, self.clock)
+        self.purgatory = Purgatory()
+        self._started = False
+
+    def start(self) -> None:
+        """Lock the data directory, recover the logs, and load topics and offsets.
+
+        Raises:
+            DataDirectoryError: The directory cannot be used.
+            LogError: It is locked by another broker, holds foreign files, or a log is damaged.
+        """
+        try:
+            self.fs.make_dirs(self.data_dir)
+        except OSError as error:
+            raise DataDirectoryError(
+                f"cannot create the data directory {self.data_dir}: {error.strerror}; "
+                "name one that you may write to"
+            ) from error
+        self.logs.open()
+        try:
+            self.cluster_id = self._load_cluster_id()
+            self.topics.load()
+            self.producer_ids.load()
+            self.offsets.load()
+        except BaseException:
+            self.logs.close()
+            raise
+        self.topics.log_created = self.purgatory.watch
+        for log in self.logs.partitions():
+            self.purgatory.watch(log)
+        self._started = True
+
+    def attach_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell groups and waiting fetches which event loop serves them; called on that loop."""
+        self.purgatory.attach_loop(loop)
+        self.groups.start(loop)
+
+    def detach_loop(self) -> None:
+        """Answer everything that waits and stop all timers; called on the event loop."""
+        self.closing.set()
+        self.groups.close()
+        self.purgatory.close()
+
+    def close(self) -> None:
+        """Flush and close the logs and give the directory free. Idempotent."""
+        self.closing.set()
+        if self._started:
+            self._started = False
+            self.logs.close()
+
+    def _load_cluster_id(self) -> str:
+        path = os.path.join(self.data_dir, META_FILE)
+        if self.fs.exists(path):
+            for line in self.fs.read_bytes(path).decode("utf-8", "replace").splitlines():
+                name, _, value = line.partition("=")
+                if name.strip() == "cluster.id" and value.strip():
+                    return value.strip()
+            raise DataDirectoryError(
+                f"{path} has no line cluster.id=...; restore the file, or delete it to get a new id"
+            )
+        cluster_id = _random_id()
+        lines = f"version=1\ncluster.id={cluster_id}\nnode.id={self.node_id}\n"
+        self.fs.write_atomic(path, lines.encode())
+        return cluster_id
+
+
+def _random_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
