@@ -1,0 +1,56 @@
+# Aliran: every job of this repository. `make` lists them.
+#
+# The first target that needs it makes .venv (with uv where it is installed, else python3 -m venv
+# and pip) and installs what it needs; a stamp file lets the next run start at once.
+# PYTHON=python3.13 chooses the Python that .venv is made with.
+
+PYTHON ?=
+BIN := .venv/bin
+SETUP := tools/setup_env.py
+PACKAGES := core protocol serdes storage broker clients streams schema_registry connectors cli testing
+CODE := $(PACKAGES) tests examples benchmarks tools
+
+# How alike two pieces may be, in lines, before `make check` complains.
+SIMILAR_LINES := 14
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test check format bench demo dist clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/.installed-test .venv/.installed-check ## make .venv with all that tests and checks need
+
+.venv/.installed-run: pyproject.toml constraints.txt $(SETUP) tools/find-python
+	@"$$(tools/find-python $(PYTHON))" $(SETUP) run
+
+.venv/.installed-%: pyproject.toml constraints.txt $(SETUP) tools/find-python
+	@"$$(tools/find-python $(PYTHON))" $(SETUP) $*
+
+demo: .venv/.installed-run ## trending hashtags of 200,000 tweets through the embedded broker
+	@$(BIN)/aliran demo trending $(ARGS)
+
+test: .venv/.installed-test ## run the tests (ARGS="-k name" for some of them)
+	@$(BIN)/python -m pytest -n auto -q $(ARGS)
+
+check: .venv/.installed-test .venv/.installed-check ## formatting, lint, types, floors, duplicated code
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy src tests examples benchmarks tools
+	$(BIN)/lint-imports
+	$(BIN)/pylint --disable=all --enable=duplicate-code --min-similarity-lines=$(SIMILAR_LINES) \
+	  --ignore-paths='.*protocol/messages/.*' --score=n -j 0 $(PACKAGES) examples benchmarks tools
+	$(BIN)/python -m aliran.protocol.generate --check
+
+format: .venv/.installed-check ## let ruff format and mend what it can
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+bench: .venv/.installed-test ## speed: the hashtag job, then the broker; writes build/bench.json
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+dist: .venv/.installed-test ## sdist and wheel into dist/
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+
+clean: ## remove .venv and everything built
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
