@@ -31,7 +31,7 @@ demo: .venv/.installed-run ## trending hashtags of 200,000 tweets through the em
 	@$(BIN)/aliran demo trending $(ARGS)
 
 test: .venv/.installed-test ## run the tests (ARGS="-k name" for some of them)
-	@$(BIN)/python -m pytest -n auto -q $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -q $(ARGS)
 
 check: .venv/.installed-test .venv/.installed-check ## formatting, lint, types, floors, duplicated code
 	$(BIN)/ruff check $(CODE)
