@@ -1,8 +1,8 @@
 """The four compressions a record batch may carry, with a bound on what they may grow to.
 
-Formats are those of Kafka's Java client: gzip members, snappy in xerial's block framing (raw snappy,
-as librdkafka writes it, is read too), lz4 frames with independent blocks (KIP-57), zstd frames
-(KIP-110). This module knows nothing of batches.
+Formats are those of Kafka's Java client: gzip members, snappy in xerial's block framing (raw
+snappy, as librdkafka writes it, is read too), lz4 frames with independent blocks (KIP-57), zstd
+frames (KIP-110). This module knows nothing of batches.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def compress(codec: int, data: Buffer) -> bytes:
             frame = cramjam.lz4.Compressor(
                 level=_LZ4_LEVEL, content_checksum=False, block_linked=False
             )
-            frame.compress(data)
+            frame.compress(bytes(data))
             return bytes(frame.finish())
         case Compression.ZSTD:
             return bytes(cramjam.zstd.compress(data, _ZSTD_LEVEL))
@@ -95,7 +95,9 @@ def decompress(codec: int, data: Buffer, *, max_size: int = MAX_DECOMPRESSED_BYT
                 return _decompress_growing(cramjam.zstd.decompress_into, data, max_size)
     except (zlib.error, cramjam.DecompressionError) as error:
         name = Compression(codec).name.lower()
-        raise CorruptBatchError(f"the {name}-compressed records do not decompress: {error}") from error
+        raise CorruptBatchError(
+            f"the {name}-compressed records do not decompress: {error}"
+        ) from error
     raise CorruptBatchError(f"the batch names compression codec {codec}; Kafka has 0 to 4")
 
 
@@ -110,7 +112,7 @@ def _decompress_gzip(data: Buffer, max_size: int) -> bytes:
     """Inflate every gzip member in `data` (Java's GZIPInputStream reads concatenated ones)."""
     rest: Buffer = data
     out = bytearray()
-    while len(memoryview(rest)):
+    while memoryview(rest).nbytes:
         member = zlib.decompressobj(_GZIP_WINDOW_BITS)
         out += member.decompress(rest, max_size - len(out) + 1)
         if len(out) > max_size:
