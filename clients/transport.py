@@ -126,6 +126,13 @@ class Transport(Protocol):
         """Undo `pause`."""
         ...
 
+    def lag(self, partition: TopicPartition) -> int | None:
+        """Return how many records the broker holds beyond those that `poll` has returned.
+
+        None while that is not known yet. Cheap: no request of its own.
+        """
+        ...
+
     def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
         """Return the group's committed positions; partitions without one are absent."""
         ...

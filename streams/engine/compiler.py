@@ -305,9 +305,7 @@ class Compiler:
         action, key = self._bind("f", spec.action), self._key(v)
         self._code.line(f"{action}({key}, {v.value})", "call the action")
 
-    def _write_pass_through(
-        self, node: op.ProcessorNode, _spec: op.PassThrough, v: _Vars
-    ) -> None:
+    def _write_pass_through(self, node: op.ProcessorNode, _spec: op.PassThrough, v: _Vars) -> None:
         self._write_children(node.name, v)
 
     def _write_branch(self, node: op.ProcessorNode, spec: op.Branch, v: _Vars) -> None:
@@ -353,18 +351,14 @@ class Compiler:
     def _write_table_filter(self, node: op.ProcessorNode, spec: op.TableFilter, v: _Vars) -> None:
         key = self._key(v)
         value = self._filtered(spec, key, v.value)
-        self._write_table_update(
-            node, spec.store, v._replace(key=key, value=value, window=None)
-        )
+        self._write_table_update(node, spec.store, v._replace(key=key, value=value, window=None))
 
     def _write_table_map_values(
         self, node: op.ProcessorNode, spec: op.TableMapValues, v: _Vars
     ) -> None:
         key = self._key(v)
         value = self._mapped(spec, key, v.value)
-        self._write_table_update(
-            node, spec.store, v._replace(key=key, value=value, window=None)
-        )
+        self._write_table_update(node, spec.store, v._replace(key=key, value=value, window=None))
 
     def _filtered(self, spec: op.TableFilter, key: str, value: str) -> str:
         predicate, name = self._bind("f", spec.predicate), self._name("v")
@@ -453,8 +447,10 @@ class Compiler:
         self, node: op.ProcessorNode, spec: op.Aggregate, v: _Vars, cell: str
     ) -> None:
         """The windows that a record belongs to and that are still open."""
-        code, windows, clock = self._code, spec.windows, self._bind(
-            "w", self._bindings.table(spec.store)
+        code, windows, clock = (
+            self._code,
+            spec.windows,
+            self._bind("w", self._bindings.table(spec.store)),
         )
         if windows is None:
             return
@@ -476,9 +472,7 @@ class Compiler:
             with code.block("else:"):
                 code.line("stats.dropped_records += 1")
 
-    def _write_cell(
-        self, node: op.ProcessorNode, spec: op.Aggregate, v: _Vars, cell: str
-    ) -> None:
+    def _write_cell(self, node: op.ProcessorNode, spec: op.Aggregate, v: _Vars, cell: str) -> None:
         """Update one aggregate: entry = [value, timestamp, headers, key]."""
         code, table = self._code, self._bindings.table(spec.store)
         entry, load = self._name("e"), self._bind("load", table.load)

@@ -1,0 +1,203 @@
+"""Where a task's output gathers, in columns, until the runtime sends it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from aliran.core.types import Columns, Headers
+from aliran.protocol.partitioner import partition_for_key
+from aliran.serdes import Serde
+
+_PARTITION_CACHE_SIZE = 100_000
+"""Keys whose partition is remembered: hashing one in Python costs twenty times a look-up."""
+
+
+class ChangelogBuffer:
+    """Updates of one store on their way to one partition of its changelog."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self._keys: list[bytes | None] = []
+        self._values: list[bytes | None] = []
+        self._timestamps: list[int] = []
+
+    def extend(self, keys: list[bytes], values: list[bytes | None], timestamps: list[int]) -> None:
+        """Add updates; a None value deletes."""
+        self._keys += keys
+        self._values += values
+        self._timestamps += timestamps
+
+    def append(self, key: bytes, value: bytes | None, timestamp: int) -> None:
+        """Add one update."""
+        self._keys.append(key)
+        self._values.append(value)
+        self._timestamps.append(timestamp)
+
+    def drain(self) -> Iterator[Columns]:
+        """Hand over what has gathered."""
+        if self._keys:
+            yield Columns(
+                self.topic, self.partition, (), self._keys, self._values, self._timestamps
+            )
+            self._keys, self._values, self._timestamps = [], [], []
+
+
+class SinkBuffer:
+    """Records on their way to one topic, partitioned by key when they are drained.
+
+    Generated code appends to `keys`, `values` and `timestamps` and sets `headers[index]`, so these
+    four are never replaced.
+
+    Args:
+        topic: The full name of the topic.
+        partition_count: How many partitions it has.
+        key_suffix_bytes: Bytes at the end of a key that have no say in its partition: 8 for the
+            start in windowed keys, which are partitioned by the key inside.
+    """
+
+    is_static = True
+
+    def __init__(self, topic: str, partition_count: int, key_suffix_bytes: int = 0) -> None:
+        self.topic = topic
+        self.keys: list[bytes | None] = []
+        self.values: list[bytes | None] = []
+        self.timestamps: list[int] = []
+        self.headers: dict[int, Headers] = {}
+        self._partition_count = partition_count
+        self._suffix = key_suffix_bytes
+        self._partitions: dict[bytes, int] = {}
+        self._next_keyless = 0
+
+    def drain(self) -> Iterator[Columns]:
+        """Hand over what has gathered, a batch for each partition."""
+        if not self.keys:
+            return
+        headers = self._headers_column()
+        if self._partition_count == 1:
+            yield Columns(self.topic, 0, (), self.keys, self.values, self.timestamps, headers)
+        else:
+            yield from self._split(headers)
+        self.keys.clear()
+        self.values.clear()
+        self.timestamps.clear()
+        self.headers.clear()
+
+    def _headers_column(self) -> list[Headers] | None:
+        if not self.headers:
+            return None
+        get = self.headers.get
+        return [get(index, ()) for index in range(len(self.keys))]
+
+    def _split(self, headers: list[Headers] | None) -> Iterator[Columns]:
+        partition_of, known = self._partition_of, self._partitions
+        partitions = [
+            partition if (partition := known.get(key)) is not None else partition_of(key)  # type: ignore[arg-type]
+            for key in self.keys
+        ]
+        self._next_keyless += 1
+        batches = {
+            partition: Columns(
+                self.topic, partition, (), [], [], [], None if headers is None else []
+            )
+            for partition in sorted(set(partitions))
+        }
+        for partition, batch in batches.items():
+            chosen = [index for index, p in enumerate(partitions) if p == partition]
+            batch.keys = [self.keys[index] for index in chosen]
+            batch.values = [self.values[index] for index in chosen]
+            batch.timestamps = [self.timestamps[index] for index in chosen]
+            if headers is not None:
+                batch.headers = [headers[index] for index in chosen]
+            yield batch
+
+    def _partition_of(self, key: bytes | None) -> int:
+        if key is None:  # as Kafka's sticky partitioner: one partition a batch, then the next
+            return self._next_keyless % self._partition_count
+        inner = key[: -self._suffix] if self._suffix else key
+        partition = partition_for_key(inner, self._partition_count)
+        if len(self._partitions) >= _PARTITION_CACHE_SIZE:
+            self._partitions.clear()
+        self._partitions[key] = partition
+        return partition
+
+
+class RoutedSink:
+    """A sink whose topic or partition is chosen for each record by a function of the user's.
+
+    Args:
+        topic: A topic, or `topic(key, value)` / `topic(key, value, context)` giving one.
+        partitioner: `partitioner(topic, key, value, partition_count)` giving a partition, or None
+            for Kafka's partitioner.
+        serdes: Of key and value.
+        open_buffer: Gives the SinkBuffer of a topic and partition (None: by key).
+        context: The record context handed to a `topic` that takes three arguments.
+    """
+
+    is_static = False
+
+    def __init__(
+        self,
+        topic: str | Callable[..., str],
+        partitioner: Callable[..., int | None] | None,
+        serdes: tuple[Serde[Any] | None, Serde[Any] | None],
+        open_buffer: Callable[[str, int | None], SinkBuffer],
+        partition_count: Callable[[str], int],
+        context: Any,
+    ) -> None:
+        self._topic = topic
+        self._partitioner = partitioner
+        self._key_serde, self._value_serde = serdes
+        self._open_buffer = open_buffer
+        self._partition_count = partition_count
+        self._context = context
+        self._passes_context = callable(topic) and _takes(topic, 3)
+
+    def send(self, key: Any, value: Any, timestamp: int, headers: Headers | None) -> None:
+        """Serialise a record and put it into the buffer of its topic and partition."""
+        topic = self._topic_of(key, value)
+        raw_key = self._key_serde.serialize(key) if self._key_serde else key
+        raw_value = self._value_serde.serialize(value) if self._value_serde else value
+        partition = None
+        if self._partitioner is not None:
+            partition = self._partitioner(topic, key, value, self._partition_count(topic))
+        buffer = self._open_buffer(topic, partition)
+        if headers:
+            buffer.headers[len(buffer.keys)] = headers
+        buffer.keys.append(raw_key)
+        buffer.values.append(raw_value)
+        buffer.timestamps.append(timestamp)
+
+    def _topic_of(self, key: Any, value: Any) -> str:
+        if isinstance(self._topic, str):
+            return self._topic
+        return (
+            self._topic(key, value, self._context)
+            if self._passes_context
+            else self._topic(key, value)
+        )
+
+
+class PartitionBuffer(SinkBuffer):
+    """A sink buffer whose records all go to one partition that a partitioner chose."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        super().__init__(topic, 1)
+        self._partition = partition
+
+    def drain(self) -> Iterator[Columns]:
+        """Hand over what has gathered."""
+        for columns in super().drain():
+            columns.partition = self._partition
+            yield columns
+
+
+def _takes(function: Callable[..., Any], positional: int) -> bool:
+    """Tell whether `function` can be called with that many positional arguments."""
+    try:
+        inspect.signature(function).bind(*range(positional))
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The runtime: tasks, the loop that drives them, restoring, committing."""
