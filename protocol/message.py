@@ -11,7 +11,7 @@ UNSET: Any = object()
 class Struct:
     """A part of a message: named fields, comparable and printable."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):

@@ -93,58 +93,45 @@ def uuid_of(data: bytes) -> UUID:
     return found
 
 
-class IntArrays:
-    """Packs and unpacks arrays of one integer type, with a prebuilt `struct.Struct` a length.
-
-    Attributes:
-        size: Bytes an element.
-    """
-
-    __slots__ = ("_packers", "_readers", "code", "size")
+class IntReaders(dict[int, Callable[[Buffer, int], tuple[int, ...]]]):
+    """Readers of integer arrays by length, made on first use: `readers[3](buffer, position)`."""
 
     def __init__(self, code: str) -> None:
-        self.code = code
-        self.size = struct.calcsize(f">{code}")
-        self._readers: dict[int, Callable[[Buffer, int], tuple[int, ...]]] = {}
-        self._packers: dict[tuple[str, int], Callable[..., bytes]] = {}
+        super().__init__()
+        self._code = code
 
-    def read(self, buffer: Buffer, position: int, count: int) -> list[int]:
-        """Return the `count` elements at `position`."""
-        reader = self._readers.get(count)
-        if reader is None:
-            reader = struct.Struct(f">{count}{self.code}").unpack_from
-            if count < _ARRAY_CACHE_SIZE:
-                self._readers[count] = reader
-        return list(reader(buffer, position))
-
-    def pack(self, values: list[int]) -> bytes:
-        """Return the elements with an int32 length before them."""
-        count = len(values)
-        packer = self._packers.get(("i", count)) or self._packer("i", count)
-        return packer(count, *values)
-
-    def pack_compact(self, values: list[int]) -> bytes:
-        """Return the elements with a compact length before them (KIP-482: one more, as varint)."""
-        count = len(values)
-        if count > 126:
-            return uvarint(count + 1) + struct.pack(f">{count}{self.code}", *values)
-        packer = self._packers.get(("B", count)) or self._packer("B", count)
-        return packer(count + 1, *values)
-
-    def _packer(self, prefix: str, count: int) -> Callable[..., bytes]:
-        packer = struct.Struct(f">{prefix}{count}{self.code}").pack
+    def __missing__(self, count: int) -> Callable[[Buffer, int], tuple[int, ...]]:
+        reader = struct.Struct(f">{count}{self._code}").unpack_from
         if count < _ARRAY_CACHE_SIZE:
-            self._packers[prefix, count] = packer
+            self[count] = reader
+        return reader
+
+
+class IntPackers(dict[int, Callable[..., bytes]]):
+    """Packers of integer arrays with their int32 length, by length: `packers[2](2, 7, 8)`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__()
+        self._code = code
+
+    def __missing__(self, count: int) -> Callable[..., bytes]:
+        packer = self._make(count)
+        if count < _ARRAY_CACHE_SIZE:
+            self[count] = packer
         return packer
 
+    def _make(self, count: int) -> Callable[..., bytes]:
+        return struct.Struct(f">i{count}{self._code}").pack
 
-INT_ARRAYS = {
-    "int8": IntArrays("b"),
-    "int16": IntArrays("h"),
-    "int32": IntArrays("i"),
-    "int64": IntArrays("q"),
-}
-"""One packer for each integer type that occurs in arrays."""
+
+class CompactIntPackers(IntPackers):
+    """The same with a compact length (KIP-482: one more, as varint): `packers[2](3, 7, 8)`."""
+
+    def _make(self, count: int) -> Callable[..., bytes]:
+        if count < 127:
+            return struct.Struct(f">B{count}{self._code}").pack
+        prefix, pack = uvarint(count + 1), struct.Struct(f">{count}{self._code}").pack
+        return lambda _length, *values: prefix + pack(*values)
 
 
 def malformed(message: str, version: int, position: int, error: Exception) -> ProtocolError:
