@@ -34,6 +34,10 @@ _XERIAL_BLOCK_BYTES = 32 * 1024
 _BLOCK_LENGTH = Struct(">i")
 
 
+class _TooLargeError(Exception):
+    """What is compressed takes more room than it may; `decompress` turns this into its own."""
+
+
 class Compression(IntEnum):
     """How the records of a batch are compressed. Kafka: `CompressionType`."""
 
@@ -86,41 +90,23 @@ def decompress(codec: int, data: Buffer, *, max_size: int = MAX_DECOMPRESSED_BYT
             case Compression.NONE:
                 return bytes(data)
             case Compression.GZIP:
-                return _decompress_gzip(data, max_size)
+                return _decompress_growing(cramjam.gzip.decompress_into, data, max_size)
             case Compression.SNAPPY:
                 return _decompress_snappy(memoryview(data), max_size)
             case Compression.LZ4:
                 return _decompress_growing(cramjam.lz4.decompress_into, data, max_size)
             case Compression.ZSTD:
                 return _decompress_growing(cramjam.zstd.decompress_into, data, max_size)
-    except (zlib.error, cramjam.DecompressionError) as error:
-        name = Compression(codec).name.lower()
+    except _TooLargeError as error:
         raise CorruptBatchError(
-            f"the {name}-compressed records do not decompress: {error}"
+            f"the {Compression(codec).name.lower()}-compressed records would take more than "
+            f"{max_size:,} bytes; raise max_size if such batches are wanted"
+        ) from error
+    except cramjam.DecompressionError as error:
+        raise CorruptBatchError(
+            f"the {Compression(codec).name.lower()}-compressed records do not decompress: {error}"
         ) from error
     raise CorruptBatchError(f"the batch names compression codec {codec}; Kafka has 0 to 4")
-
-
-def _too_large(codec: Compression, max_size: int) -> CorruptBatchError:
-    return CorruptBatchError(
-        f"the {codec.name.lower()}-compressed records would take more than {max_size:,} bytes; "
-        "raise max_size if such batches are wanted"
-    )
-
-
-def _decompress_gzip(data: Buffer, max_size: int) -> bytes:
-    """Inflate every gzip member in `data` (Java's GZIPInputStream reads concatenated ones)."""
-    rest: Buffer = data
-    out = bytearray()
-    while memoryview(rest).nbytes:
-        member = zlib.decompressobj(_GZIP_WINDOW_BITS)
-        out += member.decompress(rest, max_size - len(out) + 1)
-        if len(out) > max_size:
-            raise _too_large(Compression.GZIP, max_size)
-        if not member.eof:
-            raise zlib.error("the stream is cut short")
-        rest = member.unused_data
-    return bytes(out)
 
 
 def _compress_xerial(data: memoryview) -> bytes:
@@ -137,6 +123,8 @@ def _decompress_snappy(data: memoryview, max_size: int) -> bytes:
     out = bytearray()
     position = len(_XERIAL_HEADER)
     end = len(data)
+    if position > end:
+        raise cramjam.DecompressionError("the framing's header is cut short")
     while position < end:
         if position + 4 > end:
             raise cramjam.DecompressionError("a block length is cut short")
@@ -152,7 +140,7 @@ def _decompress_snappy(data: memoryview, max_size: int) -> bytes:
 def _decompress_snappy_block(block: memoryview, max_size: int) -> bytes:
     # The length is the block's own claim; it is checked before anything of that size is allocated.
     if cramjam.snappy.decompress_raw_len(block) > max_size:
-        raise _too_large(Compression.SNAPPY, max_size)
+        raise _TooLargeError
     return bytes(cramjam.snappy.decompress_raw(block))
 
 
@@ -161,8 +149,7 @@ def _decompress_growing(
 ) -> bytes:
     """Decompress into a buffer that grows fourfold until the records fit or `max_size` is passed.
 
-    lz4 and zstd frames need not say how large their content is, and what they say is not to be
-    trusted.
+    Frames need not say how large their content is, and what they say is not to be trusted.
     """
     size = min(max_size, max(4 * memoryview(data).nbytes, 4096))
     while True:
@@ -173,12 +160,7 @@ def _decompress_growing(
             if "whole buffer" not in str(error):
                 raise
             if size >= max_size:
-                codec = (
-                    Compression.LZ4
-                    if decompress_into is cramjam.lz4.decompress_into
-                    else Compression.ZSTD
-                )
-                raise _too_large(codec, max_size) from error
+                raise _TooLargeError from error
             size = min(max_size, size * 4)
             continue
         del room[used:]

@@ -19,13 +19,15 @@ from aliran.protocol.errors import ProtocolError
 _MAX_BATCH_LENGTH = 0x7FFF_FFFF
 _NULL = b"\x01"  # the varint -1, Kafka's length of what is null
 _MAX_KEPT = 1 << 14
+_MASK_64 = (1 << 64) - 1
 
 
 class _Varints(dict[int, bytes]):
     """Zigzag varints by value; small ones are kept once made."""
 
     def __missing__(self, value: int) -> bytes:
-        rest = (value << 1) ^ (value >> 63)
+        # The difference of two 64-bit timestamps wraps at 64 bits, as it does in Java.
+        rest = ((value << 1) ^ -(value >> 63 & 1)) & _MASK_64
         out = bytearray()
         while rest > 0x7F:
             out.append(rest & 0x7F | 0x80)

@@ -8,6 +8,7 @@ from here too. Kafka: `DefaultRecordBatch`, `DefaultRecord`, `MemoryRecordsBuild
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -139,6 +140,7 @@ def encode_batch(
     if not count or {len(keys), len(timestamps), len(headers or values)} != {count}:
         raise _uneven(keys, values, timestamps, headers)
     try:
+        array("q", timestamps)  # the builder would take None for the present and cut off fractions
         if timestamps[0] == NO_TIMESTAMP:
             # The Cython builder takes -1 for "no first timestamp yet", so it would lose this one.
             deltas = [timestamp - NO_TIMESTAMP for timestamp in timestamps]
