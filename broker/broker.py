@@ -15,14 +15,15 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from aliran.broker.config import BrokerConfig
-from aliran.broker.errors import DataDirectoryError
 from aliran.broker.groups.coordinator import GroupCoordinator
 from aliran.broker.offsets import OffsetStore
 from aliran.broker.producer_ids import ProducerIds
 from aliran.broker.purgatory import Purgatory
 from aliran.broker.topics import TopicRegistry
 from aliran.core.clock import Clock, SystemClock
-from aliran.core.filesystem import FileSystem, RealFileSystem
+from aliran.core.files import FileSystem
+from aliran.core.filesystem import RealFileSystem
+from aliran.storage.errors import DataDirectoryError
 from aliran.storage.log import LogManager
 
 if TYPE_CHECKING:
@@ -83,13 +84,6 @@ class Broker:
             DataDirectoryError: The directory cannot be used.
             LogError: It is locked by another broker, holds foreign files, or a log is damaged.
         """
-        try:
-            self.fs.make_dirs(self.data_dir)
-        except OSError as error:
-            raise DataDirectoryError(
-                f"cannot create the data directory {self.data_dir}: {error.strerror}; "
-                "name one that you may write to"
-            ) from error
         self.logs.open()
         try:
             self.cluster_id = self._load_cluster_id()

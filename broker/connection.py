@@ -19,11 +19,10 @@ from aliran.broker.frames import FrameBuffer, FrameError
 from aliran.protocol.api_keys import ApiKey
 from aliran.protocol.codec import (
     RequestHeader,
-    UnsupportedVersionError,
     decode_request,
     encode_response,
 )
-from aliran.protocol.errors import ProtocolError
+from aliran.protocol.errors import ProtocolError, UnsupportedVersionError
 
 if TYPE_CHECKING:
     from aliran.broker.server import BrokerServer
@@ -162,7 +161,7 @@ class Connection(asyncio.Protocol):
         try:
             header, body = decode_request(frame)
         except UnsupportedVersionError as error:
-            self._refuse_version(error.api_key, error.api_version, error.correlation_id)
+            self._refuse_version(error.api_key, error.version, error.correlation_id)
             return
         except ProtocolError as error:
             self.abort(str(error))
@@ -183,8 +182,8 @@ class Connection(asyncio.Protocol):
         )
         try:
             answer = entry.function(context, body)
-        except Exception:
-            self._fail(header)
+        except Exception as error:
+            self._fail(header, error)
             return
         if isinstance(answer, Awaitable):
             self._task = self._server.loop.create_task(self._answer_later(header, answer))
@@ -196,8 +195,8 @@ class Connection(asyncio.Protocol):
             body = await answer
             if body is not None:
                 self._respond(header.api_key, header.api_version, header.correlation_id, body)
-        except Exception:
-            self._fail(header)
+        except Exception as error:
+            self._fail(header, error)
         finally:
             self._task = None
         self._work()
@@ -222,13 +221,13 @@ class Connection(asyncio.Protocol):
         name = ApiKey(api_key).name if api_key in list(ApiKey) else f"number {api_key}"
         self.abort(f"request {name} version {api_version} is not supported; see ApiVersions")
 
-    def _fail(self, header: RequestHeader) -> None:
+    def _fail(self, header: RequestHeader, error: Exception) -> None:
         logger.error(
             "bug: %s version %d from %s (%s) failed; closing its connection",
             ApiKey(header.api_key).name,
             header.api_version,
             self.peer,
             header.client_id,
-            exc_info=True,
+            exc_info=error,
         )
         self.abort("")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-
 from aliran.core.error_codes import ErrorCode
-from aliran.core.errors import AliranError
+from aliran.core.errors import AliranError, ConfigError
+from aliran.core.files import FileSystemError
 
 
 class BrokerError(AliranError):
@@ -74,12 +73,6 @@ class TopicDeletionDisabledError(BrokerError):
     error_code = ErrorCode.TOPIC_DELETION_DISABLED
 
 
-class DataDirectoryError(BrokerError):
-    """The data directory cannot be used: unwritable, foreign, or damaged."""
-
-    error_code = ErrorCode.KAFKA_STORAGE_ERROR
-
-
 class ListenError(BrokerError):
     """The address to listen on is taken or not ours."""
 
@@ -88,16 +81,13 @@ def error_code_of(error: BaseException) -> ErrorCode:
     """Return the Kafka error code that tells a client about `error`.
 
     Errors of the log and of the broker carry theirs; a full or failing disk is
-    KAFKA_STORAGE_ERROR; everything else is a bug and becomes UNKNOWN_SERVER_ERROR.
+    KAFKA_STORAGE_ERROR, an impossible setting INVALID_CONFIG.
     """
     code = getattr(error, "error_code", None)
     if isinstance(code, ErrorCode):
         return code
-    if isinstance(error, OSError):
+    if isinstance(error, FileSystemError):
         return ErrorCode.KAFKA_STORAGE_ERROR
+    if isinstance(error, ConfigError):
+        return ErrorCode.INVALID_CONFIG
     return ErrorCode.UNKNOWN_SERVER_ERROR
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Say whether `error` is the operating system's "no space left"."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

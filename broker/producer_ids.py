@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aliran.broker.errors import DataDirectoryError
+from aliran.storage.errors import DataDirectoryError
 
 if TYPE_CHECKING:
-    from aliran.core.filesystem import FileSystem
+    from aliran.core.files import FileSystem
 
 BLOCK_SIZE = 1_000
 """Ids reserved by one write to disk. Kafka: `ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`."""

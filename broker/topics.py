@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aliran.broker.errors import (
-    DataDirectoryError,
     InvalidPartitionsError,
     InvalidRequestError,
     InvalidTopicError,
@@ -31,11 +30,12 @@ from aliran.broker.errors import (
 )
 from aliran.broker.topic_configs import effective_topic_configs, validate_topic_config
 from aliran.core.types import TopicPartition
+from aliran.storage.errors import DataDirectoryError
 from aliran.storage.log import LogConfig
 
 if TYPE_CHECKING:
     from aliran.broker.config import BrokerConfig
-    from aliran.core.filesystem import FileSystem
+    from aliran.core.files import FileSystem
     from aliran.storage.log import LogManager, PartitionLog
 
 logger = logging.getLogger("aliran.broker")
