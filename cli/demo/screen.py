@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -40,7 +40,7 @@ class View:
 class Screen(Protocol):
     """Shows views; `say` prints a line that stays."""
 
-    def __enter__(self) -> Screen: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
 
@@ -64,7 +64,7 @@ class PlainScreen:
     def __init__(self) -> None:
         self._shown_tenths = 0
 
-    def __enter__(self) -> PlainScreen:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,7 +95,7 @@ class LiveScreen:
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._next = 0.0
 
-    def __enter__(self) -> LiveScreen:
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 
