@@ -28,5 +28,5 @@ def handle(context: RequestContext, request: DeleteGroupsRequest) -> DeleteGroup
 def _delete(context: RequestContext, group_id: str) -> ErrorCode:
     try:
         return context.broker.groups.delete(group_id)
-    except (AliranError, OSError) as error:
+    except AliranError as error:
         return error_code_of(error)

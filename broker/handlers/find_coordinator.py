@@ -54,7 +54,7 @@ def _prepare(context: RequestContext, key_type: int) -> tuple[ErrorCode, str | N
     if key_type == GROUP:
         try:
             context.broker.offsets.ensure_topic()
-        except (AliranError, OSError) as error:
+        except AliranError as error:
             code = error_code_of(error)
             retry = ErrorCode.COORDINATOR_NOT_AVAILABLE
             return (code if code.retriable else retry), str(error)

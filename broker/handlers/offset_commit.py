@@ -89,7 +89,7 @@ def _commit(
 ) -> ErrorCode:
     try:
         context.broker.offsets.commit(group, offsets)
-    except (AliranError, OSError) as error:
+    except AliranError as error:
         code = error_code_of(error)
         return _STORE_ERRORS.get(code, code)
     return ErrorCode.NONE

@@ -47,6 +47,6 @@ def handle(context: RequestContext, request: OffsetDeleteRequest) -> OffsetDelet
         topics.append(OffsetDeleteResponseTopic(name=topic.name, partitions=partitions))
     try:
         broker.offsets.delete_offsets(request.group_id, deletable)
-    except (AliranError, OSError) as failure:
+    except AliranError as failure:
         return OffsetDeleteResponse(error_code=error_code_of(failure))
     return OffsetDeleteResponse(topics=topics)
