@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
-    import kafka
-    import kafka.codec
-    import kafka.partitioner.default
-    import kafka.record.default_records  # noqa: F401
+    for name in ("kafka", "kafka.codec", "kafka.partitioner.default", "kafka.record"):
+        import_module(name)

@@ -14,8 +14,12 @@ from aiokafka.record._crecords.default_records import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kafka.record.default_records import DefaultRecordBatch as KafkaPythonBatch  # type: ignore[import-untyped]
-from kafka.record.default_records import DefaultRecordBatchBuilder as KafkaPythonBuilder  # type: ignore[import-untyped]
+from kafka.record.default_records import (  # type: ignore[import-untyped]
+    DefaultRecordBatch as KafkaPythonBatch,
+)
+from kafka.record.default_records import (
+    DefaultRecordBatchBuilder as KafkaPythonBuilder,
+)
 from typing_extensions import Buffer
 
 from aliran.protocol.batch_header import write_crc
