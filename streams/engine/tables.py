@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 
 from aliran.core.types import Headers
 from aliran.serdes import BooleanSerde, BytesSerde, DoubleSerde, IntegerSerde, Serde, StringSerde
-from aliran.storage.state import KeyValueBytesStore, WindowBytesStore
+from aliran.storage.state.key_value import KeyValueBytesStore, with_timestamps
+from aliran.storage.state.window import WindowBytesStore
 from aliran.streams.engine.buffers import ChangelogBuffer
 
 Entry: TypeAlias = list[Any]
@@ -26,7 +27,6 @@ Entry: TypeAlias = list[Any]
 Forward: TypeAlias = Callable[[Iterable[tuple[Any, Entry]]], None]
 
 _TIMESTAMP = Struct(">q")
-_WINDOW_SUFFIX = Struct(">qi")
 
 _HASHABLE = (StringSerde, IntegerSerde, BytesSerde)
 """Serdes whose values are equal exactly when their bytes are, so that they can be cache keys."""
@@ -194,9 +194,9 @@ class KeyValueTable(_Table):
         self._store = store
         self._all_resident = False
 
-    def restored(self, *, empty: bool) -> None:
-        """Say that restoration is over, and whether the store came out of it empty."""
-        self._all_resident = empty and self.caching
+    def restored(self) -> None:
+        """Say that restoration is over; a store that is empty then is all in the cache."""
+        self._all_resident = self.caching and next(self._store.all(), None) is None
 
     def forget_residency(self) -> None:
         """No longer assume that what is not cached is not stored either."""
@@ -237,11 +237,7 @@ class KeyValueTable(_Table):
     def _write(self, cells: list[Any], entries: list[Entry]) -> None:
         keys, values = self._key_bytes(cells), self._value_bytes(entries)
         times = [entry[1] for entry in entries]
-        pack = _TIMESTAMP.pack
-        self._store.put_all(
-            (key, None if value is None else pack(time) + value)
-            for key, value, time in zip(keys, values, times, strict=True)
-        )
+        self._store.put_all(zip(keys, with_timestamps(values, times), strict=True))
         if self._changelog is not None:
             self._changelog.extend(keys, values, times)
 
@@ -269,9 +265,9 @@ class WindowTable(_Table):
         self._newest_start = 1 << 62
         self._purge_at = _MIN_PURGE
 
-    def restored(self, *, newest_start: int) -> None:
-        """Say that restoration is over, and a start that no stored window lies behind."""
-        self._newest_start = newest_start
+    def restored(self) -> None:
+        """Say that restoration is over: the store knows the newest window there is."""
+        self._newest_start = self._store.observed_stream_time
 
     def forget_residency(self) -> None:
         """No longer assume that what is not cached is not stored either."""
@@ -311,12 +307,7 @@ class WindowTable(_Table):
     def _write(self, cells: list[Any], entries: list[Entry]) -> None:
         keys, values = self._key_bytes([cell[0] for cell in cells]), self._value_bytes(entries)
         starts, times = [cell[1] for cell in cells], [entry[1] for entry in entries]
-        pack = _TIMESTAMP.pack
-        self._store.put_all(
-            (key, start, None if value is None else pack(time) + value)
-            for key, start, value, time in zip(keys, starts, values, times, strict=True)
-        )
+        stored = with_timestamps(values, times)
+        windowed = self._store.put_all(zip(keys, starts, stored, strict=True))
         if self._changelog is not None:
-            suffix = _WINDOW_SUFFIX.pack
-            windowed = [key + suffix(start, 0) for key, start in zip(keys, starts, strict=True)]
             self._changelog.extend(windowed, values, times)

@@ -1,0 +1,135 @@
+"""What a processor of the user's sees of its task. Kafka: `ProcessorContextImpl`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aliran.core.durations import Duration, to_ms
+from aliran.core.types import Headers
+from aliran.streams import operators as op
+from aliran.streams.errors import StreamsError, TopologyError
+from aliran.streams.processor import PunctuationType, Record, RecordMetadata
+from aliran.streams.runtime.punctuation import Punctuation
+
+if TYPE_CHECKING:
+    from aliran.streams.runtime.task import StreamTask
+
+
+class TaskProcessorContext:
+    """The context of one processor node in one task; implements `ProcessorContext`."""
+
+    def __init__(self, task: StreamTask, node: op.ProcessorNode | op.SinkNode) -> None:
+        self._task = task
+        self._node = node
+        self._children: dict[str | None, list[Callable[..., None]]] = {}
+        self._stores: dict[str, Any] = {}
+
+    @property
+    def application_id(self) -> str:
+        """The id of the application."""
+        return self._task.environment.application_id
+
+    @property
+    def task_id(self) -> str:
+        """The task: `<sub-topology>_<partition>`."""
+        return str(self._task.id)
+
+    @property
+    def state_dir(self) -> str:
+        """The directory of this task's state; empty where state is in memory."""
+        return self._task.environment.state_dir
+
+    def forward(self, record: Record[Any, Any], child: str | None = None) -> None:
+        """Send a record to all children, or to the one named.
+
+        Raises:
+            TopologyError: There is no child of that name.
+        """
+        functions = self._children.get(child)
+        if functions is None:
+            functions = self._children[child] = self._find_children(child)
+        for function in functions:
+            function(record.key, record.value, record.timestamp, record.headers or None)
+
+    def schedule(
+        self,
+        interval: Duration,
+        punctuation_type: PunctuationType,
+        punctuator: Callable[[int], None],
+        *,
+        start: int | None = None,
+    ) -> Punctuation:
+        """Call `punctuator(timestamp_ms)` at an interval; see `ProcessorContext.schedule`."""
+        interval_ms = to_ms(interval)
+        if interval_ms < 1:
+            raise StreamsError(f"a punctuation interval is at least 1 ms; got {interval!r}")
+        stream_time = punctuation_type is PunctuationType.STREAM_TIME
+        if start is None:
+            # Stream time is due with the first record; wall-clock time after one interval.
+            start = 0 if stream_time else self.current_system_time_ms() + interval_ms
+        schedule = Punctuation(start, interval_ms, punctuator, self._node.name)
+        self._task.schedule(schedule, stream_time=stream_time)
+        return schedule
+
+    def commit(self) -> None:
+        """Ask for a commit soon; it happens after the current records."""
+        self._task.commit_requested = True
+
+    def get_state_store(self, name: str) -> Any:
+        """Return a store that this processor is connected to.
+
+        Raises:
+            TopologyError: It is not connected to it; the message says how to.
+        """
+        connected = self._node.stores if isinstance(self._node, op.ProcessorNode) else ()
+        if name not in connected:
+            raise TopologyError(
+                f"processor {self._node.name!r} is not connected to a store {name!r} (connected: "
+                f"{', '.join(connected) or 'none'}): name it where the processor is added, as in "
+                f"process(..., stores=[{name!r}])"
+            )
+        if name not in self._stores:
+            self._stores[name] = self._task.stores.open_view(name, self)
+        return self._stores[name]
+
+    def record_metadata(self) -> RecordMetadata | None:
+        """Return topic, partition and offset of the record being processed.
+
+        In a punctuator, as on the JVM, there is one with no topic, and -1 for the others.
+        """
+        current = self._task.current
+        if current is None:
+            return RecordMetadata(None, -1, -1)
+        return RecordMetadata(current.columns.topic, current.columns.partition, current.offset)
+
+    def current_stream_time_ms(self) -> int:
+        """Return the largest record time the task has seen, -1 before the first."""
+        return self._task.stream_time_ms()
+
+    def current_system_time_ms(self) -> int:
+        """Return the wall-clock time in milliseconds."""
+        return self._task.environment.clock.time_ms()
+
+    @property
+    def timestamp(self) -> int:
+        """The time of the input record being processed, for stores that log with it."""
+        current = self._task.current
+        return current.timestamp if current is not None else max(0, self._task.stream_time_ms())
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the input record being processed."""
+        current = self._task.current
+        return () if current is None else current.headers
+
+    def _find_children(self, child: str | None) -> list[Callable[..., None]]:
+        nodes = [node.name for node in self._task.children(self._node.name)]
+        if child is not None:
+            if child not in nodes:
+                raise TopologyError(
+                    f"processor {self._node.name!r} has no child {child!r}; its children: "
+                    f"{', '.join(nodes) or 'none'}"
+                )
+            nodes = [child]
+        return [self._task.forward_to(name) for name in nodes]

@@ -1,0 +1,106 @@
+"""From whatever a record raised to an error that a newcomer can act on."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from types import TracebackType
+from typing import Any
+
+import aliran
+from aliran.streams.engine.source_code import SourceCode, Step
+from aliran.streams.errors import DeserializationError, ProcessingError
+from aliran.streams.runtime.record_queue import CurrentRecord
+
+_SHOWN_BYTES = 120
+
+_OWN_CODE = tuple(
+    {os.path.dirname(os.path.realpath(path)) for path in (aliran.__file__, __file__)}
+    | {os.path.dirname(os.path.dirname(os.path.realpath(__file__)))}
+)
+
+
+def explain(
+    error: Exception, code: SourceCode, current: CurrentRecord | None, task: str
+) -> ProcessingError:
+    """Return the error to raise for `error`, with processor, record and way out in its message."""
+    if isinstance(error, ProcessingError):
+        return error
+    step = code.step_of(error.__traceback__) or Step("", "process a record")
+    reading = step.action in ("read key", "read value")
+    kind = DeserializationError if reading else ProcessingError
+    lines = [f"{_what(step, error)} ({task})"]
+    if current is not None:
+        lines.append(_where(current))
+    place = _user_frame(error.__traceback__)
+    if place:
+        lines.append(f"  raised at: {place}")
+    lines.append(f"  try: {_advice(step, current)}")
+    columns = current.columns if current is not None else None
+    return kind(
+        "\n".join(lines),
+        processor=step.node,
+        topic=None if columns is None else columns.topic,
+        partition=-1 if columns is None else columns.partition,
+        offset=-1 if current is None else current.offset,
+    )
+
+
+def _what(step: Step, error: Exception) -> str:
+    cause = f"{type(error).__name__}: {error}"
+    if step.action == "read key":
+        return f"source {step.node!r} could not decode the key of a record: {cause}"
+    if step.action == "read value":
+        return f"source {step.node!r} could not decode the value of a record: {cause}"
+    if not step.node:
+        return f"a record could not be processed: {cause}"
+    verb = {"run": "process a record"}.get(step.action, step.action)
+    if verb.endswith((" for", " of")):
+        return f"could not {verb} {step.node!r}: {cause}"
+    return f"processor {step.node!r} failed to {verb}: {cause}"
+
+
+def _where(current: CurrentRecord) -> str:
+    columns, index = current.columns, current.index
+    return (
+        f"  record: topic {columns.topic}, partition {columns.partition}, "
+        f"offset {columns.offsets[index]}, timestamp {columns.timestamps[index]}\n"
+        f"  key: {_shown(columns.keys[index])}\n"
+        f"  value: {_shown(columns.values[index])}"
+    )
+
+
+def _shown(data: bytes | None) -> str:
+    if data is None:
+        return "null"
+    if len(data) <= _SHOWN_BYTES:
+        return repr(bytes(data))
+    return f"{bytes(data[:_SHOWN_BYTES])!r}… ({len(data):,} bytes)"
+
+
+def _advice(step: Step, current: CurrentRecord | None) -> str:
+    skip = 'on_error="skip" counts such records and goes on'
+    if step.action in ("read key", "read value"):
+        part = step.action.removeprefix("read ")
+        return f"pass the {part}'s type to the source ({part}=bytes takes anything), or {skip}"
+    if step.action.startswith("serialize"):
+        return f"pass the right key= or value= where the data is written, or {skip}"
+    if current is None:
+        return "mend the function; nothing since the last commit is lost, it is processed again"
+    return f"mend the function, or {skip}"
+
+
+def _user_frame(trace: TracebackType | None) -> str:
+    """Where the innermost frame of the user's code is, `file:line in function`."""
+    for frame in reversed(traceback.extract_tb(trace)):
+        if frame.filename.startswith("<aliran"):
+            return ""
+        if not os.path.realpath(frame.filename).startswith(_OWN_CODE):
+            return f"{frame.filename}:{frame.lineno} in {frame.name}"
+    return ""
+
+
+def describe_value(value: Any) -> str:
+    """Return a short repr of a value, for messages."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_BYTES else text[:_SHOWN_BYTES] + "…"

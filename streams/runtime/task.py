@@ -1,0 +1,407 @@
+"""A task: one sub-topology on one partition of its inputs, with its state. Kafka: `StreamTask`.
+
+A task does no I/O but to its state database. Records come in by `add`, outputs leave by `drain`,
+and the owner (the runtime's loop, or the TopologyTestDriver) says when to process and to commit.
+
+| life | by |
+|---|---|
+| made | the constructor opens nothing but the stores it was given |
+| restored | the owner feeds `stores.restorers` from the changelogs |
+| running | `initialize` compiles the nodes and starts the user's processors |
+| closed | `close` |
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from aliran.clients.transport import Position
+from aliran.core.clock import Clock
+from aliran.core.types import Columns, TopicPartition
+from aliran.serdes import SessionWindowedSerde, WindowedSerde
+from aliran.streams import operators as op
+from aliran.streams.engine.buffers import PartitionBuffer, RoutedSink, SinkBuffer
+from aliran.streams.engine.compiler import Compiled, compile_nodes
+from aliran.streams.engine.tables import CacheBudget
+from aliran.streams.errors import ProcessingError
+from aliran.streams.runtime import failures
+from aliran.streams.runtime.context import TaskProcessorContext
+from aliran.streams.runtime.partition_group import PartitionGroup
+from aliran.streams.runtime.punctuation import Punctuation, PunctuationQueue
+from aliran.streams.runtime.record_queue import CurrentRecord, RecordQueue
+from aliran.streams.runtime.task_stores import TaskStores
+from aliran.streams.runtime.timestamps import timestamps_with
+from aliran.streams.topology import Topology
+
+logger = logging.getLogger("aliran.streams")
+
+OnError = Literal["fail", "skip"]
+
+
+class TaskId(NamedTuple):
+    """Which task: `0_3` is partition 3 of sub-topology 0."""
+
+    subtopology: int
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.subtopology}_{self.partition}"
+
+
+@dataclass(slots=True)
+class TaskStatistics:
+    """Counters of one task. Kafka: the task metrics of the same names.
+
+    Attributes:
+        processed_records: Input records handed to the sub-topology.
+        dropped_records: Records that the semantics drop: late, without a key, of invalid time.
+        failed_records: Records that raised and were skipped (`on_error="skip"`).
+    """
+
+    processed_records: int = 0
+    dropped_records: int = 0
+    failed_records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnvironment:
+    """What all tasks of an application share.
+
+    Attributes:
+        partition_count: Gives the number of partitions of a topic, by its full name.
+        cache: The budget of the record caches; None makes every update visible.
+        default_extractor: Of sources that name none; None for the records' own times.
+        max_run: The most records processed at one go; tests set 1.
+    """
+
+    application_id: str
+    topology: Topology
+    partition_count: Callable[[str], int]
+    clock: Clock
+    state_dir: str = ""
+    cache: CacheBudget | None = None
+    on_error: OnError = "fail"
+    default_extractor: Callable[..., int] | None = None
+    max_run: int = 1 << 60
+
+
+class StreamTask:
+    """See the module.
+
+    Args:
+        task_id: Which task this is.
+        nodes: The nodes of its sub-topology.
+        environment: What it shares with others.
+        stores: Its stores, on an open state database.
+    """
+
+    def __init__(
+        self,
+        task_id: TaskId,
+        nodes: Sequence[op.Node],
+        environment: TaskEnvironment,
+        stores: TaskStores,
+    ) -> None:
+        self.id = task_id
+        self.statistics = TaskStatistics()
+        self.stores = stores
+        self.stream_time_punctuations = PunctuationQueue()
+        self.wall_clock_punctuations = PunctuationQueue()
+        self.commit_requested = False
+        self._nodes = nodes
+        self._environment = environment
+        self._stream_time_ms = -1
+        self._sinks: dict[tuple[str, int | None, int], SinkBuffer] = {}
+        self._processors: dict[str, tuple[Any, TaskProcessorContext]] = {}
+        self._queues: dict[TopicPartition, RecordQueue] = {}
+        self._group = PartitionGroup(())
+        self._code: Compiled | None = None
+        self._running: RecordQueue | None = None
+
+    # ------------------------------------------------------------------ life
+
+    def initialize(self, positions: dict[TopicPartition, Position]) -> None:
+        """Compile the nodes, start the processors, and take up the committed partition times."""
+        self.stores.open_tables()
+        for node in self._nodes:
+            if isinstance(node, op.ProcessorNode) and isinstance(node.operator, op.Custom):
+                context = TaskProcessorContext(self, node)
+                self._processors[node.name] = (node.operator.supplier(), context)
+        self._code = compile_nodes(self._nodes, self, f"<aliran task {self.id}>")
+        for node in self._nodes:
+            if isinstance(node, op.ProcessorNode) and node.name in self._code.flushes:
+                self.stores.table_of(node).forward = self._code.flushes[node.name]
+        self._queues = {queue.topic_partition: queue for queue in self._make_queues(self._code)}
+        self._group = PartitionGroup(list(self._queues.values()))
+        for partition, position in positions.items():
+            if partition in self._queues:
+                self._queues[partition].partition_time_ms = position.partition_time_ms
+        self._stream_time_ms = max(
+            (queue.partition_time_ms for queue in self._queues.values()), default=-1
+        )
+        for name, (processor, context) in self._processors.items():
+            self._guarded(name, lambda p=processor, c=context: p.init(c))
+
+    def close(self) -> None:
+        """Close the user's processors and the stores; what is not committed is dropped."""
+        for name, (processor, _) in self._processors.items():
+            try:
+                processor.close()
+            except Exception:
+                logger.exception("task %s: close() of processor %r raised", self.id, name)
+        self._processors.clear()
+        self._group.clear()
+        self.stores.close()
+
+    # ------------------------------------------------------------------ records in
+
+    @property
+    def inputs(self) -> list[TopicPartition]:
+        """The partitions this task reads, by full topic name."""
+        return [
+            TopicPartition(topic, self.id.partition)
+            for source in self._nodes
+            if isinstance(source, op.SourceNode)
+            for topic in map(self._full_name, source.topics)
+            if self.id.partition < self._environment.partition_count(topic)
+        ]
+
+    def add(self, columns: Columns) -> None:
+        """Queue records of one of `inputs`."""
+        queue = self._queues[TopicPartition(columns.topic, columns.partition)]
+        self.statistics.dropped_records += queue.add(columns)
+        self._group.filled(queue)
+
+    def queued(self, partition: TopicPartition) -> int:
+        """Return how many records of an input wait."""
+        return len(self._queues[partition])
+
+    @property
+    def empty_inputs(self) -> list[TopicPartition]:
+        """Inputs of which nothing is queued; empty where nothing at all is."""
+        empty = [partition for partition, queue in self._queues.items() if not len(queue)]
+        return [] if len(empty) == len(self._queues) else empty
+
+    @property
+    def has_records(self) -> bool:
+        """Whether anything is queued."""
+        return any(len(queue) for queue in self._queues.values())
+
+    # ------------------------------------------------------------------ processing
+
+    def process(self, *, ready: Callable[[], bool] = lambda: True) -> int:
+        """Process what is queued, in the order of time, while `ready()`; returns how many records.
+
+        Raises:
+            ProcessingError: A record could not be processed, and errors are not skipped.
+        """
+        total = 0
+        while ready():
+            run = self._group.next_run()
+            if run is None:
+                break
+            queue, count = run
+            count = self._up_to_punctuation(queue, min(count, self._environment.max_run))
+            newest = self._run(queue, count)
+            total += count
+            self._stream_time_ms = max(self._stream_time_ms, newest)
+            self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
+        self.statistics.processed_records += total
+        return total
+
+    def process_one(self) -> bool:
+        """Process the next record alone; False when nothing is queued. For the test driver."""
+        run = self._group.next_run()
+        if run is None:
+            return False
+        newest = self._run(run[0], 1)
+        self.statistics.processed_records += 1
+        self._stream_time_ms = max(self._stream_time_ms, newest)
+        self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
+        return True
+
+    def punctuate_wall_clock(self, now_ms: int) -> None:
+        """Call the wall-clock punctuators that are due."""
+        self._punctuate(self.wall_clock_punctuations, now_ms)
+
+    def _run(self, queue: RecordQueue, count: int) -> int:
+        self._running = queue
+        queue.run(count)
+        self._running = None
+        self._group.ran(queue)
+        return queue.partition_time_ms
+
+    def _up_to_punctuation(self, queue: RecordQueue, count: int) -> int:
+        """Cut a run behind the first record that makes a stream-time punctuator due."""
+        due = self.stream_time_punctuations.next_due_ms
+        if due is None or count == 1:
+            return count
+        for index, time in enumerate(queue.head_timestamps()[:count]):
+            if time >= due:
+                return index + 1
+        return count
+
+    def _punctuate(self, schedules: PunctuationQueue, now_ms: int) -> None:
+        while due := schedules.due(now_ms):
+            for schedule in due:
+                if not schedule.cancelled:
+                    schedule.advance(now_ms)
+                    self._guarded(schedule.node, lambda s=schedule: s.punctuator(now_ms))
+
+    def schedule(self, schedule: Punctuation, *, stream_time: bool) -> None:
+        """Add a punctuation of one of the task's processors."""
+        queue = self.stream_time_punctuations if stream_time else self.wall_clock_punctuations
+        queue.add(schedule)
+
+    # ------------------------------------------------------------------ commit
+
+    def flush_caches(self) -> None:
+        """Write what the caches hold back and forward it (may fill sinks and other caches)."""
+        try:
+            for table in self.stores.tables_in_order:
+                table.flush()
+        except Exception as error:
+            raise self._explained(error) from error
+
+    def drain(self) -> Iterator[Columns]:
+        """Hand over the records for sinks and changelogs."""
+        for sink in self._sinks.values():
+            yield from sink.drain()
+        for changelog in self.stores.changelogs:
+            yield from changelog.drain()
+
+    def positions(self) -> dict[TopicPartition, Position]:
+        """Return what to commit: for each input read so far, the first record not processed."""
+        return {
+            partition: Position(queue.next_offset, queue.partition_time_ms)
+            for partition, queue in self._queues.items()
+            if queue.next_offset is not None
+        }
+
+    # ------------------------------------------------------------------ for processor contexts
+
+    @property
+    def environment(self) -> TaskEnvironment:
+        """What the task shares with others."""
+        return self._environment
+
+    @property
+    def current(self) -> CurrentRecord | None:
+        """The input record being processed; None outside of one."""
+        return None if self._running is None else self._running.current
+
+    def stream_time_ms(self) -> int:
+        """The largest record time up to the record being processed."""
+        current = self.current
+        if current is None:
+            return self._stream_time_ms
+        return max(self._stream_time_ms, *current.columns.timestamps[: current.index + 1])
+
+    def forward_to(self, node: str) -> Callable[..., None]:
+        """Return the function that runs a record through a node and on."""
+        if self._code is None:
+            raise ProcessingError(f"task {self.id} is not running yet: forward() came too early")
+        return self._code.nodes[node]
+
+    def children(self, node: str) -> list[op.Node]:
+        """Return the nodes behind `node`."""
+        return self._environment.topology.children(node)
+
+    # ------------------------------------------------------------------ bindings of the compiler
+
+    def table(self, store: str) -> Any:
+        """Return the table of a store."""
+        return self.stores.table(store)
+
+    def processor(self, node: op.ProcessorNode) -> Callable[[Any], None]:
+        """Return the bound `process` of a custom processor."""
+        process: Callable[[Any], None] = self._processors[node.name][0].process
+        return process
+
+    def sink(self, node: op.SinkNode) -> SinkBuffer | RoutedSink:
+        """Return where a sink node writes."""
+        if isinstance(node.topic, str) and node.partitioner is None:
+            suffix = 0
+            if isinstance(node.key_serde, WindowedSerde):
+                suffix = 8
+            elif isinstance(node.key_serde, SessionWindowedSerde):
+                suffix = 16
+            return self._buffer(self._full_name(node.topic), None, suffix)
+        topic = self._full_name(node.topic) if isinstance(node.topic, str) else node.topic
+        return RoutedSink(
+            topic,
+            node.partitioner,
+            (node.key_serde, node.value_serde),
+            self._buffer,
+            self._environment.partition_count,
+            TaskProcessorContext(self, node),
+        )
+
+    def _buffer(self, topic: str, partition: int | None, suffix: int = 0) -> SinkBuffer:
+        key = (topic, partition, suffix)
+        if key not in self._sinks:
+            count = self._environment.partition_count(topic)
+            self._sinks[key] = (
+                SinkBuffer(topic, count, suffix)
+                if partition is None
+                else PartitionBuffer(topic, partition)
+            )
+        return self._sinks[key]
+
+    def _full_name(self, topic: str) -> str:
+        return self._environment.topology.decorate(topic, self._environment.application_id)
+
+    def _make_queues(self, code: Compiled) -> Iterator[RecordQueue]:
+        inputs = set(self.inputs)
+        for source in self._nodes:
+            if not isinstance(source, op.SourceNode):
+                continue
+            for topic in source.topics:
+                partition = TopicPartition(self._full_name(topic), self.id.partition)
+                if partition in inputs:
+                    yield RecordQueue(
+                        partition,
+                        code.sources[source.name],
+                        self._timestamps(source, topic),
+                        self._on_error,
+                    )
+
+    def _timestamps(self, source: op.SourceNode, topic: str) -> Callable[[Columns, int], Any]:
+        extractor = source.timestamp_extractor or self._environment.default_extractor
+        if self._environment.topology.is_repartition_topic(topic):
+            extractor = None  # written by us, with times already extracted
+        return timestamps_with(extractor, source.key_serde, source.value_serde)
+
+    # ------------------------------------------------------------------ failures
+
+    def _on_error(self, error: Exception, current: CurrentRecord) -> None:
+        explained = self._explained(error, current)
+        if self._environment.on_error != "skip":
+            raise explained from error
+        self.statistics.failed_records += 1
+        logger.warning("skipped a record: %s", explained)
+
+    def _explained(
+        self, error: Exception, current: CurrentRecord | None = None
+    ) -> ProcessingError:
+        if self._code is None:
+            return ProcessingError(f"task {self.id}: {type(error).__name__}: {error}")
+        return failures.explain(error, self._code.code, current, f"task {self.id}")
+
+    def _guarded(self, node: str, action: Callable[[], None]) -> None:
+        """Run code of the user's that no record stands behind: init, punctuators."""
+        try:
+            action()
+        except ProcessingError:
+            raise
+        except Exception as error:
+            explained = self._explained(error)
+            if not explained.processor:
+                explained = ProcessingError(
+                    f"processor {node!r} raised {type(error).__name__}: {error} (task {self.id})",
+                    processor=node,
+                )
+            raise explained from error
