@@ -1,1 +1,7 @@
-"""The partitioned log in the file format of Kafka."""
+"""The partitioned log on disk, in Kafka's own format."""
+
+from aliran.storage.log.config import LogConfig
+from aliran.storage.log.manager import LogManager
+from aliran.storage.log.partition_log import AppendResult, LogStatistics, PartitionLog
+
+__all__ = ["AppendResult", "LogConfig", "LogManager", "LogStatistics", "PartitionLog"]

@@ -1,0 +1,711 @@
+"""The log of one partition: append, read, look up, cut, flush.
+
+One lock a partition; it is taken once a batch, never a record, and not held while record data is
+read. Batches are stored as their producer sent them, with offset and leader epoch patched into the
+header outside of the CRC. Kafka: `UnifiedLog`, `LocalLog`.
+
+What survives
+-------------
+- *kill -9*: every append that returned, since its bytes are in the operating system's cache.
+- *Power loss*: what was flushed (fsync). As with Kafka's defaults nothing is flushed by an append:
+  set `flush.messages=1` to have each append flushed before it returns, or `flush.ms` to bound the
+  loss. Sealed segments are flushed by `LogManager.flush_due`, all is flushed at a clean close.
+  After power loss the log is cut at the first byte that is not right; nothing appears that was
+  never written, and nothing that was flushed is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import NamedTuple
+
+from aliran.core.clock import Clock
+from aliran.core.files import Buffer, File, FileSystem, FileSystemError
+from aliran.core.types import Headers, TopicPartition
+from aliran.protocol.errors import CorruptBatchError
+from aliran.protocol.records import (
+    BatchHeader,
+    encode_batch,
+    patch_batch,
+    set_log_append_time,
+    validate_batch,
+)
+from aliran.storage.errors import (
+    CorruptSegmentError,
+    LogClosedError,
+    LogStorageError,
+    MessageTooLargeError,
+    OffsetOutOfRangeError,
+    RecordListTooLargeError,
+)
+from aliran.storage.log import lookup
+from aliran.storage.log.checkpoints import LEADER_EPOCH_FILE, write_leader_epochs
+from aliran.storage.log.config import LogConfig
+from aliran.storage.log.producer_state import ProducerStateManager
+from aliran.storage.log.segment import INT32_MAX, SNAPSHOT_SUFFIX, Segment, Span, file_name
+from aliran.storage.log.validation import CODECS, check_batches, keyless, recompress
+
+logger = logging.getLogger("aliran.storage.log")
+
+_OFFSET = Struct(">q")
+_EPOCH = Struct(">i")
+_MAX_TIMESTAMP = Struct(">35xq")
+_AFTER_EPOCH = 16
+
+
+class AppendResult(NamedTuple):
+    """Where an append went.
+
+    Attributes:
+        base_offset: The offset of its first record.
+        last_offset: The offset of its last record.
+        log_append_time_ms: The time the broker stamped, or -1 where the producer's times count.
+        log_start_offset: The first offset the log holds.
+        duplicate: Whether the batch had been taken before; then the offsets are those of that time.
+    """
+
+    base_offset: int
+    last_offset: int
+    log_append_time_ms: int
+    log_start_offset: int
+    duplicate: bool = False
+
+
+class LogStatistics(NamedTuple):
+    """Figures of one log at one moment."""
+
+    size_bytes: int
+    segments: int
+    log_start_offset: int
+    log_end_offset: int
+    recovery_point: int
+    producers: int
+    max_timestamp_ms: int
+
+
+class PartitionLog:
+    """The log of one partition. Thread-safe. Made by `LogManager`, or by `recovery.load_log`.
+
+    Attributes:
+        topic_partition: Whose log it is.
+        topic_id: The id of its topic, or None when the directory does not tell.
+        directory: Where its files are.
+        config: Its settings; may be replaced at any time.
+        log_start_offset: The first offset that can be read.
+        log_end_offset: The offset the next record gets.
+        recovery_point: All below this offset is on the disk for sure.
+        on_append: Called with the log after every append, outside of the lock.
+        on_recovery_point_lowered: Called when `recovery_point` went back, under the lock.
+    """
+
+    def __init__(
+        self,
+        topic_partition: TopicPartition,
+        directory: str,
+        config: LogConfig,
+        fs: FileSystem,
+        clock: Clock,
+        topic_id: uuid.UUID | None = None,
+    ) -> None:
+        self.topic_partition = topic_partition
+        self.topic_id = topic_id
+        self.directory = directory
+        self.config = config
+        self.fs = fs
+        self.clock = clock
+        self.log_start_offset = 0
+        self.log_end_offset = 0
+        self.recovery_point = 0
+        self.on_append: list[Callable[[PartitionLog], None]] = []
+        self.on_recovery_point_lowered: Callable[[], None] = _nothing
+        self.lock = threading.RLock()
+        self.segments: list[Segment] = []
+        self.producers = ProducerStateManager(topic_partition)
+        self.leader_epochs: list[tuple[int, int]] = []
+        self.flush_lock = threading.RLock()  # taken before `lock`, never inside of it
+        self._bases: list[int] = []
+        self._generation = 0  # grows when bytes that were readable are replaced
+        self._directory_changed = True
+        self._unflushed_snapshots: list[str] = []
+        self._last_flush_ms = clock.time_ms()
+        self.closed = False
+
+    def __repr__(self) -> str:
+        return (
+            f"PartitionLog({self.topic_partition}, {self.log_start_offset}–{self.log_end_offset})"
+        )
+
+    # appending
+
+    def append(
+        self, records: Buffer, *, leader_epoch: int = 0, allow_control: bool = False
+    ) -> AppendResult:
+        """Append one or more whole batches as a client sent them, after checking them.
+
+        Args:
+            records: The batches; not changed.
+            leader_epoch: Stamped into each batch.
+            allow_control: Whether transaction markers are taken (from the coordinator alone).
+
+        Raises:
+            LogError: The batch was refused or the disk was; `error_code` tells the client why.
+                Nothing was appended.
+        """
+        config = self.config
+        now_ms = self.clock.time_ms()
+        batches = check_batches(
+            records, self.topic_partition, config, now_ms, allow_control=allow_control
+        )
+        if config.compression_type != "producer":
+            records, batches = recompress(records, batches, config)
+        stamp = now_ms if config.message_timestamp_type == "LogAppendTime" else -1
+        with self.lock:
+            duplicate = self._check_producers(batches)
+            if duplicate is not None:
+                return duplicate
+            base_offset = self.log_end_offset
+            if stamp >= 0 or len(batches) > 1:
+                buffers, batches = _patched(records, batches, base_offset, leader_epoch, stamp)
+            else:
+                start = _OFFSET.pack(base_offset), records[8:12], _EPOCH.pack(leader_epoch)
+                buffers = [b"".join(start), memoryview(records)[_AFTER_EPOCH:]]
+            self._write(buffers, batches, leader_epoch)
+            for _, header in batches:
+                if header.producer_id >= 0:
+                    self.producers.update(header, base_offset + header.last_offset_delta)
+                base_offset += header.last_offset_delta + 1
+            result = AppendResult(
+                base_offset - _offset_count(batches), base_offset - 1, stamp, self.log_start_offset
+            )
+        self._appended()
+        return result
+
+    def append_columns(
+        self,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        timestamps: Sequence[int],
+        headers: Sequence[Headers] | None = None,
+        *,
+        leader_epoch: int = 0,
+    ) -> AppendResult:
+        """Append records of this process: encoded here, so their CRC is not checked again.
+
+        Columns that do not fit `max.message.bytes` as one batch become several.
+
+        Raises:
+            LogError: See `append`. Of several batches the first ones may have been appended.
+            ProtocolError: A record holds what cannot be encoded.
+        """
+        if self.config.is_compacted and not all(keys):
+            missing = [row for row, key in enumerate(keys) if key is None]
+            if missing:
+                raise keyless(self.topic_partition, missing)
+        batches = self._encode(keys, values, timestamps, headers)
+        stamp = -1
+        if self.config.message_timestamp_type == "LogAppendTime":
+            stamp = self.clock.time_ms()
+            for batch, _ in batches:
+                set_log_append_time(batch, 0, stamp)
+        with self.lock:
+            base_offset = self.log_end_offset
+            for batch, count in batches:
+                self._write_own(batch, count, leader_epoch)
+            result = AppendResult(
+                base_offset, self.log_end_offset - 1, stamp, self.log_start_offset
+            )
+        self._appended()
+        return result
+
+    def _encode(
+        self,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        timestamps: Sequence[int],
+        headers: Sequence[Headers] | None,
+    ) -> list[tuple[bytearray, int]]:
+        """Return (batch, record count) pairs, none larger than the topic allows."""
+        config = self.config
+        codec = CODECS.get(config.compression_type, 0)
+        batch = encode_batch(keys, values, timestamps, headers, compression=codec)
+        if len(batch) <= config.max_message_bytes and len(batch) <= config.segment_bytes:
+            return [(batch, len(values))]
+        half = len(values) // 2
+        if not half:
+            raise MessageTooLargeError(
+                f"{self.topic_partition}: a record is larger than max.message.bytes "
+                f"({config.max_message_bytes:,}) or segment.bytes ({config.segment_bytes:,}); "
+                "raise the topic's setting, or send less",
+                self.topic_partition,
+            )
+        result = []
+        for part in (slice(half), slice(half, None)):
+            some = None if headers is None else headers[part]
+            result += self._encode(keys[part], values[part], timestamps[part], some)
+        return result
+
+    def _check_producers(self, batches: list[tuple[int, BatchHeader]]) -> AppendResult | None:
+        """Return the result of the first time when all batches were appended before."""
+        if all(header.producer_id < 0 for _, header in batches):
+            return None
+        known = [self.producers.find_duplicate(header) for _, header in batches]
+        if known[0] is not None and known[-1] is not None and all(known):
+            stamped = self.config.message_timestamp_type == "LogAppendTime"
+            stamp = known[0].timestamp if stamped else -1
+            first, last = known[0].first_offset, known[-1].last_offset
+            return AppendResult(first, last, stamp, self.log_start_offset, duplicate=True)
+        self.producers.check(header for _, header in batches)
+        return None
+
+    def _write(
+        self, buffers: list[Buffer], batches: list[tuple[int, BatchHeader]], leader_epoch: int
+    ) -> None:
+        """Write checked batches to the active segment and move the end. Under the lock."""
+        size = sum(header.size for _, header in batches)
+        newest = max(header.max_timestamp for _, header in batches)
+        segment = self._segment_for(size, _offset_count(batches), newest)
+        if leader_epoch != self.leader_epochs[-1][0]:
+            self._assign_epoch(leader_epoch, self.log_end_offset)
+        try:
+            position = segment.append(*buffers)
+        except FileSystemError as error:
+            raise self._storage_error("append", error) from error
+        interval = self.config.index_interval_bytes
+        offset = self.log_end_offset
+        for _, header in batches:
+            offset += header.last_offset_delta + 1
+            segment.note(position, header.size, offset - 1, header.max_timestamp, interval)
+            position += header.size
+        self.log_end_offset = offset
+
+    def _write_own(self, batch: bytearray, count: int, leader_epoch: int) -> None:
+        """The same for one batch of this process, without reading its header. Under the lock."""
+        base_offset = self.log_end_offset
+        patch_batch(batch, 0, base_offset, leader_epoch)
+        max_timestamp = _MAX_TIMESTAMP.unpack_from(batch)[0]
+        size = len(batch)
+        segment = self._segment_for(size, count, max_timestamp)
+        if leader_epoch != self.leader_epochs[-1][0]:
+            self._assign_epoch(leader_epoch, base_offset)
+        try:
+            position = segment.append(batch)
+        except FileSystemError as error:
+            raise self._storage_error("append", error) from error
+        end = base_offset + count
+        segment.note(position, size, end - 1, max_timestamp, self.config.index_interval_bytes)
+        self.log_end_offset = end
+
+    def _appended(self) -> None:
+        """Flush when enough records wait, and tell those who wait for data."""
+        if self.log_end_offset - self.recovery_point >= self.config.flush_messages:
+            self.flush()
+        for tell in self.on_append:
+            tell(self)
+
+    def _assign_epoch(self, epoch: int, start_offset: int) -> None:
+        """Note that a new leader epoch starts here. Kafka: `LeaderEpochFileCache.assign`."""
+        if epoch > self.leader_epochs[-1][0]:
+            epochs = [*self.leader_epochs, (epoch, start_offset)]
+            try:
+                write_leader_epochs(self.fs, f"{self.directory}/{LEADER_EPOCH_FILE}", epochs)
+            except FileSystemError as error:
+                raise self._storage_error("append", error) from error
+            self.leader_epochs = epochs
+
+    # rolling
+
+    def _segment_for(self, size: int, records: int, newest: int) -> Segment:
+        """Return the active segment, a new one where the old one cannot take the batches."""
+        if self.closed:
+            raise self._closed_error()
+        config, segment = self.config, self.segments[-1]
+        if size > config.segment_bytes:
+            raise RecordListTooLargeError(
+                f"{self.topic_partition}: {size:,} bytes of batches do not fit into a segment "
+                f"(segment.bytes={config.segment_bytes:,}); send smaller batches",
+                self.topic_partition,
+            )
+        last_relative = self.log_end_offset + records - 1 - segment.base_offset
+        if (
+            segment.size > config.segment_bytes - size
+            or (segment.size and self._is_old(segment, newest))
+            or segment.offset_index.is_full(config.segment_index_bytes)
+            or segment.time_index.is_full(config.segment_index_bytes)
+            or last_relative > INT32_MAX
+        ):
+            return self.roll()
+        return segment
+
+    def _is_old(self, segment: Segment, newest: int) -> bool:
+        """Whether the segment's age, by records' times or else by the clock, asks for a roll."""
+        first = segment.first_timestamp
+        if first is not None and first >= 0 and newest >= 0:
+            age = newest - first
+        else:
+            age = self.clock.time_ms() - segment.created_ms
+        config = self.config
+        jitter = 0
+        if config.segment_jitter_ms:
+            spread = min(config.segment_jitter_ms, config.segment_ms)
+            jitter = hash((self.topic_partition, segment.base_offset)) % (spread + 1)
+        return age > config.segment_ms - jitter
+
+    def roll(self) -> Segment:
+        """Close the active segment and start another at the log's end; return it.
+
+        Raises:
+            LogStorageError: The disk refused; the log goes on with the old segment.
+        """
+        with self.lock:
+            active = self.segments[-1]
+            if not active.size and active.base_offset == self.log_end_offset:
+                return active
+            segment = Segment(self.fs, self.directory, self.log_end_offset, self.clock.time_ms())
+            try:
+                segment.create()
+            except FileSystemError as error:
+                raise self._storage_error("roll", error) from error
+            self._directory_changed = True
+            self.add_segment(segment)
+            try:
+                active.seal()
+                self._write_snapshot(self.log_end_offset)
+            except FileSystemError as error:
+                # Both are rebuilt from the log when missing; the next flush tries again.
+                logger.warning("%s: %s", self.topic_partition, error)
+            return segment
+
+    def add_segment(self, segment: Segment) -> None:
+        """Put a segment behind the others (used while loading, too)."""
+        self.segments.append(segment)
+        self._bases.append(segment.base_offset)
+
+    def replace_segments(self, segments: list[Segment]) -> None:
+        """Take another list of segments; readers find the new bytes from now on."""
+        self._generation += 1
+        self.segments = segments
+        self._bases = [segment.base_offset for segment in segments]
+
+    def _write_snapshot(self, offset: int) -> None:
+        """Write the producers' state as of `offset`; flushed with the next flush."""
+        path = self.snapshot_path(offset)
+        file = self.fs.open(path, create=True)
+        try:
+            file.truncate(0)
+            file.append(self.producers.to_snapshot())
+        finally:
+            file.close()
+        self._unflushed_snapshots.append(path)
+        self._directory_changed = True
+
+    def snapshot_path(self, offset: int) -> str:
+        """Return the path of the producer snapshot at `offset`."""
+        return f"{self.directory}/{file_name(offset)}{SNAPSHOT_SUFFIX}"
+
+    # reading
+
+    def read(self, offset: int, max_bytes: int, *, min_one_batch: bool = True) -> bytes:
+        """Return whole batches, the first of which contains `offset`, from one segment.
+
+        Args:
+            offset: Where to start. The log's end gives no bytes.
+            max_bytes: The most to return.
+            min_one_batch: Whether the first batch comes even if it is larger (KIP-74).
+
+        Raises:
+            OffsetOutOfRangeError: The log does not hold the offset.
+            CorruptSegmentError: What is on the disk there is damaged.
+        """
+        while True:
+            with self.lock:
+                found = self._locate(offset, max_bytes, min_one_batch)
+                generation = self._generation
+            if found is None:
+                return b""
+            segment, file, span = found
+            try:
+                data = file.read(span.start, span.end - span.start)
+            except FileSystemError as error:
+                if self.closed:
+                    raise self._closed_error() from error
+                raise self._storage_error("read", error) from error
+            if generation == self._generation:
+                break
+        if span.start < segment.trusted_from:
+            return self._checked(data, offset, segment, span.start)
+        return data
+
+    def _locate(
+        self, offset: int, max_bytes: int, min_one_batch: bool
+    ) -> tuple[Segment, File, Span] | None:
+        """Find the bytes of a read. Under the lock."""
+        if self.closed:
+            raise self._closed_error()
+        if not self.log_start_offset <= offset <= self.log_end_offset:
+            raise OffsetOutOfRangeError(
+                self.topic_partition, offset, self.log_start_offset, self.log_end_offset
+            )
+        if offset == self.log_end_offset:
+            return None
+        slot = max(0, bisect_right(self._bases, offset) - 1)
+        for segment in self.segments[slot:]:
+            try:
+                first = segment.find(offset)
+                if first is None:
+                    continue  # compaction removed the end of this segment
+                limit = first.start + max_bytes
+                if first.end >= limit:
+                    fits = min_one_batch or first.end == limit
+                    return (segment, segment.log, first) if fits else None
+                end = segment.batches_end(first.start, limit)
+                return segment, segment.log, Span(first.start, end)
+            except CorruptBatchError as error:
+                raise self.damaged(segment, offset, error.position, str(error)) from error
+            except FileSystemError as error:
+                raise self._storage_error("read", error) from error
+        return None
+
+    def _checked(self, data: bytes, offset: int, segment: Segment, start: int) -> bytes:
+        """Compare the CRC of batches that an earlier process wrote; give out the good ones."""
+        position = 0
+        last_offset = -1
+        while position < len(data):
+            try:
+                header = validate_batch(data, position)
+                if header.base_offset <= last_offset:
+                    raise CorruptBatchError(f"its offset {header.base_offset} goes back")
+            except CorruptBatchError as error:
+                if position:
+                    return data[:position]
+                raise self.damaged(segment, offset, start, str(error)) from error
+            last_offset = header.last_offset
+            position += header.size
+        return data
+
+    def offset_for_timestamp(self, timestamp_ms: int) -> tuple[int, int] | None:
+        """Return (offset, timestamp) of the earliest record at or after a time, None if none is.
+
+        Raises:
+            CorruptSegmentError: What is on the disk there is damaged.
+        """
+        return lookup.offset_for_timestamp(self, timestamp_ms)
+
+    def offset_of_max_timestamp(self) -> tuple[int, int] | None:
+        """Return (offset, timestamp) of the first record with the newest time, None if empty."""
+        return lookup.offset_of_max_timestamp(self)
+
+    def end_offset_for_epoch(self, epoch: int) -> tuple[int, int]:
+        """Return (epoch, end offset) as OffsetForLeaderEpoch answers; (-1, -1) when unknown."""
+        with self.lock:
+            epochs = self.leader_epochs
+            slot = bisect_right(epochs, (epoch, 2**63)) - 1
+            if slot < 0 or epoch > epochs[-1][0]:
+                return -1, -1
+            end = epochs[slot + 1][1] if slot + 1 < len(epochs) else self.log_end_offset
+            return epochs[slot][0], end
+
+    # cutting
+
+    def delete_records(self, before_offset: int) -> int:
+        """Make records below `before_offset` unreadable; return the new log start offset.
+
+        Whole segments below it are removed by the next retention run. -1 means all records.
+
+        Raises:
+            OffsetOutOfRangeError: It lies behind the log's end.
+        """
+        with self.lock:
+            end = self.log_end_offset
+            offset = end if before_offset == -1 else before_offset
+            if not 0 <= offset <= end:
+                raise OffsetOutOfRangeError(
+                    self.topic_partition, offset, self.log_start_offset, end
+                )
+            self.log_start_offset = max(self.log_start_offset, offset)
+            return self.log_start_offset
+
+    def truncate_to(self, offset: int) -> None:
+        """Drop every batch that ends at or after `offset`; the cut is flushed."""
+        with self.flush_lock, self.lock:
+            if offset >= self.log_end_offset:
+                return
+            self._generation += 1
+            self.recovery_point = min(self.recovery_point, offset)
+            self.on_recovery_point_lowered()
+            while len(self.segments) > 1 and self.segments[-1].base_offset >= offset:
+                self.segments.pop().delete()
+                self._bases.pop()
+            segment = self.segments[-1]
+            span = segment.find(max(offset, segment.base_offset))
+            if span is not None:
+                segment.truncate(span.start, offset)
+                segment.flush()
+            self.log_end_offset = max(segment.next_offset(), segment.base_offset)
+            self.recovery_point = min(self.recovery_point, self.log_end_offset)
+            self.log_start_offset = min(self.log_start_offset, self.log_end_offset)
+            self.reload_producers()
+            self.fs.flush_dir(self.directory)
+
+    def reload_producers(self) -> None:
+        """Rebuild the producers' state from the newest usable snapshot and the batches after it."""
+        lookup.rebuild_producers(self)
+
+    # flushing and closing
+
+    def flush(self, *, sealed_only: bool = False) -> None:
+        """Bring all that was appended onto the disk (fsync) and move the recovery point.
+
+        Args:
+            sealed_only: Leave the active segment out.
+
+        Raises:
+            LogStorageError: The disk refused; the recovery point stays where it was.
+        """
+        with self.flush_lock:
+            with self.lock:
+                if self.closed:
+                    return
+                end = self.segments[-1].base_offset if sealed_only else self.log_end_offset
+                if end <= self.recovery_point and not self._directory_changed:
+                    return
+                slot = max(0, bisect_right(self._bases, self.recovery_point) - 1)
+                waiting = self.segments[slot : -1 if sealed_only else None]
+                active = self.segments[-1]
+                snapshots, self._unflushed_snapshots = self._unflushed_snapshots, []
+                self._directory_changed = False
+            try:
+                for segment in waiting:
+                    segment.flush()
+                    if segment is not active:
+                        segment.persist_indexes(flush=True)
+                for path in snapshots:
+                    self._flush_path(path)
+                self.fs.flush_dir(self.directory)
+            except FileSystemError as error:
+                self._directory_changed = True
+                raise self._storage_error("flush", error) from error
+            self.recovery_point = max(self.recovery_point, end)
+            self._last_flush_ms = self.clock.time_ms()
+
+    def flush_due(self, now_ms: int) -> bool:
+        """Flush what `flush.ms` asks for, and sealed segments; return whether anything was due."""
+        if self.closed or self.log_end_offset <= self.recovery_point:
+            self._last_flush_ms = now_ms
+            return False
+        if now_ms - self._last_flush_ms >= self.config.flush_ms:
+            self.flush()
+            return True
+        if self.segments[-1].base_offset > self.recovery_point:
+            last = self._last_flush_ms
+            self.flush(sealed_only=True)
+            self._last_flush_ms = last
+            return True
+        return False
+
+    def _flush_path(self, path: str) -> None:
+        if self.fs.exists(path):
+            file = self.fs.open(path)
+            try:
+                file.flush()
+            finally:
+                file.close()
+
+    def close(self) -> None:
+        """Flush, write indexes and the producers' state, and close the files. Idempotent.
+
+        Raises:
+            LogStorageError: The disk refused; the next start recovers the log.
+        """
+        with self.flush_lock, self.lock:
+            if self.closed:
+                return
+            try:
+                self.segments[-1].seal()
+                self.segments[-1].persist_indexes(flush=True)
+                self._write_snapshot(self.log_end_offset)
+                self.flush()
+            except FileSystemError as error:
+                raise self._storage_error("close", error) from error
+            finally:
+                self.closed = True
+                for segment in self.segments:
+                    segment.close()
+
+    def abandon(self) -> None:
+        """Close the files without writing anything: the log is about to be deleted."""
+        with self.flush_lock, self.lock:
+            self.closed = True
+            self._generation += 1
+            for segment in self.segments:
+                segment.close()
+
+    # figures and errors
+
+    def size(self) -> int:
+        """Return the bytes of all segments' log files."""
+        with self.lock:
+            return sum(segment.size for segment in self.segments)
+
+    def statistics(self) -> LogStatistics:
+        """Return figures of this moment."""
+        with self.lock:
+            return LogStatistics(
+                sum(segment.size for segment in self.segments),
+                len(self.segments),
+                self.log_start_offset,
+                self.log_end_offset,
+                self.recovery_point,
+                len(self.producers),
+                max(segment.max_timestamp for segment in self.segments),
+            )
+
+    def damaged(
+        self, segment: Segment, offset: int, position: int, reason: str
+    ) -> CorruptSegmentError:
+        """Return the error for bytes on disk that are not what was written."""
+        return CorruptSegmentError(self.topic_partition, offset, segment.log_path, position, reason)
+
+    def _closed_error(self) -> LogClosedError:
+        return LogClosedError(
+            f"{self.topic_partition}: the log is closed (the broker stops, or the topic was "
+            "deleted); open it again or create the topic",
+            self.topic_partition,
+        )
+
+    def _storage_error(self, action: str, error: FileSystemError) -> LogStorageError:
+        return LogStorageError(
+            f"{self.topic_partition}: {action} failed: {error}", self.topic_partition
+        )
+
+
+def _nothing() -> None:
+    """Stand in for a callback nobody set."""
+
+
+def _offset_count(batches: list[tuple[int, BatchHeader]]) -> int:
+    return sum(header.last_offset_delta + 1 for _, header in batches)
+
+
+def _patched(
+    records: Buffer,
+    batches: list[tuple[int, BatchHeader]],
+    base_offset: int,
+    leader_epoch: int,
+    stamp: int,
+) -> tuple[list[Buffer], list[tuple[int, BatchHeader]]]:
+    """Return a copy of the batches with offsets, epoch and, from 0 on, the broker's time."""
+    copy = bytearray(records)
+    placed = []
+    for position, header in batches:
+        patch_batch(copy, position, base_offset, leader_epoch)
+        base_offset += header.last_offset_delta + 1
+        if stamp >= 0:
+            set_log_append_time(copy, position, stamp)
+            header = header._replace(max_timestamp=stamp)  # noqa: PLW2901
+        placed.append((position, header))
+    return [copy], placed
