@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, get_origin, is_typeddict
+from itertools import chain
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, is_typeddict
 
 import msgspec
 
@@ -74,10 +76,8 @@ class PydanticSerde(Serde[T]):
 
 def _checked_encoder(name: str, target: Any) -> Callable[[T], bytes]:
     encode = msgspec.json.Encoder().encode
-    expected: Any = get_origin(target) or target
-    if is_typeddict(expected):
-        expected = dict
-    if not isinstance(expected, type):
+    expected = _classes_of(target)
+    if not expected:
         return encode
 
     def serialize_checked(value: T) -> bytes:
@@ -86,3 +86,17 @@ def _checked_encoder(name: str, target: Any) -> Callable[[T], bytes]:
         raise refused_value(name, value)
 
     return serialize_checked
+
+
+def _classes_of(target: Any) -> tuple[type, ...]:
+    """Return the classes that values of the type are instances of; none if that cannot be said."""
+    origin = get_origin(target)
+    if origin is Annotated:
+        return _classes_of(target.__origin__)
+    if origin in (Union, UnionType):
+        members = [_classes_of(member) for member in get_args(target)]
+        return tuple(chain.from_iterable(members)) if all(members) else ()
+    if is_typeddict(origin or target):
+        return (dict,)
+    expected = origin or target
+    return (expected,) if isinstance(expected, type) else ()
