@@ -87,6 +87,10 @@ class EmbeddedTransport:
             except TopicExistsError:
                 continue
 
+    def auto_creates_topics(self) -> bool:
+        """Return whether topics are made on first use."""
+        return self._broker.config.auto_create_topics_enable
+
     # ------------------------------------------------------------------ consuming
 
     def join(self, group_id: str, topics: Collection[str], listener: RebalanceListener) -> None:

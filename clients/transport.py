@@ -30,7 +30,7 @@ class GroupFencedError(TransportError):
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic to create: partitions and settings by Kafka's dotted names."""
+    """A topic to create: partitions (-1: the broker's default) and settings by Kafka's names."""
 
     name: str
     partitions: int
@@ -87,6 +87,10 @@ class Transport(Protocol):
         Raises:
             TransportError: The broker refuses one; the message names it and the reason.
         """
+        ...
+
+    def auto_creates_topics(self) -> bool:
+        """Return whether the broker makes topics on first use (`auto.create.topics.enable`)."""
         ...
 
     # -- consuming

@@ -294,10 +294,9 @@ class WindowTable(_Table):
         start = cell[1]
         if start in self._resident:
             return True
-        if start > self._newest_start:
+        if self.caching and start > self._newest_start:
             self._newest_start = start
-            if self.caching:
-                self._resident.add(start)
+            self._resident.add(start)
             return True
         return False
 

@@ -90,7 +90,7 @@ class TaskProcessorContext:
                 f"process(..., stores=[{name!r}])"
             )
         if name not in self._stores:
-            self._stores[name] = self._task.stores.open_view(name, self)
+            self._stores[name] = self._task.stores.open_view(name, lambda: self.timestamp)
         return self._stores[name]
 
     def record_metadata(self) -> RecordMetadata | None:

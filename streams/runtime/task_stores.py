@@ -6,22 +6,34 @@ in one batch, so that a store is never ahead of its offset.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aliran.core.types import Columns, TopicPartition
 from aliran.storage.state import (
     KeyValueBytesStore,
+    KeyValueStore,
     StateDatabase,
+    TimestampedKeyValueStore,
+    TimestampedWindowStore,
     WindowBytesStore,
+    WindowStore,
     commit_changes,
 )
-from aliran.storage.state.typed import KeyValueStore, TimestampedKeyValueStore, WindowStore
+from aliran.storage.state.typed import log_nothing
 from aliran.streams import operators as op
 from aliran.streams.engine.buffers import ChangelogBuffer
 from aliran.streams.engine.tables import CacheBudget, KeyValueTable, WindowTable
 from aliran.streams.errors import TopologyError
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDatabases:
+    """Where the stores of one task live."""
+
+    persistent: StateDatabase
+    memory: StateDatabase
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ class TaskStores:
     Args:
         specs: The stores of the task's sub-topology.
         nodes: Its nodes; they say who uses which store, and how.
-        database: Opened with the names of all the specs.
+        databases: One for persistent stores, and one in memory for the others.
         changelogs: The changelog partition of each store that has one.
         cache: The budget of the caches; None for none.
     """
@@ -54,16 +66,16 @@ class TaskStores:
         self,
         specs: Sequence[op.StoreSpec],
         nodes: Sequence[op.Node],
-        database: StateDatabase,
+        databases: TaskDatabases,
         changelogs: dict[str, TopicPartition],
         cache: CacheBudget | None,
     ) -> None:
         self._specs = {spec.name: spec for spec in specs}
         self._nodes = nodes
-        self._database = database
+        self._databases = databases
         self._cache = cache
         self._partitions = changelogs
-        self._bytes = {spec.name: _open(spec, database) for spec in specs}
+        self._bytes = {spec.name: self._open(spec) for spec in specs}
         # A store that restores from a topic others write (a table's source) logs nothing itself.
         self._buffers = {
             name: ChangelogBuffer(partition.topic, partition.partition)
@@ -76,7 +88,7 @@ class TaskStores:
 
     def restorers(self) -> list[Restorer]:
         """Return what is to be restored, and from where."""
-        offsets = self._database.offsets()
+        offsets = {**self._databases.persistent.offsets(), **self._databases.memory.offsets()}
         return [
             Restorer(self._bytes[name], partition, offsets.get(str(partition), 0))
             for name, partition in self._partitions.items()
@@ -120,29 +132,49 @@ class TaskStores:
         """The updates on their way to changelogs."""
         return list(self._buffers.values())
 
-    def open_view(self, name: str) -> Any:
-        """Return a store as processors of the user's and tests see it."""
+    def open_view(self, name: str, current_time: Callable[[], int]) -> Any:
+        """Return a store as processors of the user's and tests see it.
+
+        Args:
+            name: Name of the store.
+            current_time: Gives the time in ms that changes without a time of their own log with.
+
+        Raises:
+            TopologyError: The task has no such store.
+        """
         spec = self._specs.get(name)
         if spec is None:
             known = ", ".join(sorted(self._specs)) or "none"
             raise TopologyError(f"there is no store {name!r} here; the stores are: {known}")
-        buffer = self._buffers.get(name)
-        log_change = None if buffer is None else buffer.append
-        view = {
-            "key-value": KeyValueStore,
-            "timestamped": TimestampedKeyValueStore,
-            "window": WindowStore,
-        }[spec.kind]
-        return view(self._bytes[name], spec.key_serde, spec.value_serde, log_change)
+        if spec.key_serde is None or spec.value_serde is None:
+            raise _no_serde(name)
+        store, buffer = self._bytes[name], self._buffers.get(name)
+        log_change = log_nothing if buffer is None else buffer.append
+        serdes = (spec.key_serde, spec.value_serde)
+        if isinstance(store, WindowBytesStore):
+            window_view = TimestampedWindowStore if store.timestamped else WindowStore
+            return window_view(store, *serdes, log_change, current_time)
+        view = TimestampedKeyValueStore if store.timestamped else KeyValueStore
+        return view(store, *serdes, log_change, current_time)
 
     def commit(self, offsets: dict[TopicPartition, int]) -> None:
         """Write all that is staged, and the changelog offsets it stands at, in one batch."""
-        named = {str(partition): offset for partition, offset in offsets.items()}
-        commit_changes(self._bytes.values(), self._database, named)
+        for database, persistent in (
+            (self._databases.persistent, True),
+            (self._databases.memory, False),
+        ):
+            names = [name for name, spec in self._specs.items() if spec.persistent is persistent]
+            own = {str(self._partitions[name]) for name in names if name in self._partitions}
+            commit_changes(
+                [self._bytes[name] for name in names],
+                database,
+                {str(p): offset for p, offset in offsets.items() if str(p) in own},
+            )
 
     def close(self) -> None:
-        """Close the database; what is not committed is dropped."""
-        self._database.close()
+        """Close the databases; what is not committed is dropped."""
+        self._databases.persistent.close()
+        self._databases.memory.close()
 
     # ------------------------------------------------------------------ inside
 
@@ -153,15 +185,16 @@ class TaskStores:
             for node in self._nodes
             if isinstance(node, op.ProcessorNode)
             for store in node.stores
-            if store in self._specs and self._specs[store].kind != "key-value"
+            if store in self._specs and self._is_dsl(store, node.operator)
         ]
         return list(dict.fromkeys(used))
 
+    def _is_dsl(self, store: str, operator: op.Operator) -> bool:
+        return getattr(operator, "store", None) == store
+
     def _open_table(self, spec: op.StoreSpec) -> KeyValueTable | WindowTable:
         if spec.key_serde is None or spec.value_serde is None:
-            raise TopologyError(
-                f"store {spec.name!r} has no serde for its keys or values: pass key= and value="
-            )
+            raise _no_serde(spec.name)
         serdes = (spec.key_serde, spec.value_serde)
         cache = self._cache if self._may_cache(spec) else None
         initial = 0 if self._counts_into(spec.name) else None
@@ -182,23 +215,32 @@ class TaskStores:
         )
 
     def _counts_into(self, store: str) -> bool:
-        return any(
-            isinstance(node, op.ProcessorNode)
+        return any(aggregate.kind == "count" for aggregate in self._aggregates_into(store))
+
+    def _aggregates_into(self, store: str) -> list[op.Aggregate]:
+        return [
+            node.operator
+            for node in self._nodes
+            if isinstance(node, op.ProcessorNode)
             and isinstance(node.operator, op.Aggregate)
             and node.operator.store == store
-            and node.operator.kind == "count"
-            for node in self._nodes
-        )
+        ]
 
-
-def _open(spec: op.StoreSpec, database: StateDatabase) -> KeyValueBytesStore | WindowBytesStore:
-    if spec.kind == "window":
+    def _open(self, spec: op.StoreSpec) -> KeyValueBytesStore | WindowBytesStore:
+        database = self._databases.persistent if spec.persistent else self._databases.memory
+        if spec.kind != "window":
+            timestamped = spec.kind == "timestamped"
+            return KeyValueBytesStore(spec.name, database, timestamped=timestamped)
         return WindowBytesStore(
             spec.name,
             database,
             spec.retention_ms,
             spec.window_size_ms,
             retain_duplicates=spec.retain_duplicates,
-            timestamped=True,
+            # The DSL's windows carry times; those that users open for themselves hold what they put.
+            timestamped=bool(self._aggregates_into(spec.name)),
         )
-    return KeyValueBytesStore(spec.name, database, timestamped=spec.kind == "timestamped")
+
+
+def _no_serde(store: str) -> TopologyError:
+    return TopologyError(f"store {store!r} has no serde for its keys or values: pass key=, value=")
