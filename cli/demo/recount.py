@@ -6,7 +6,7 @@ A dict and a loop over the generator's own data; no streams, no serdes, no broke
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aliran.cli.demo.replay import MINUTE_MS, Chunk
 
@@ -18,13 +18,13 @@ class Recount:
         self.more_than_likes = more_than_likes
         self.counts: Counter[tuple[str, int]] = Counter()
 
-    def add(self, chunk: Chunk, upto: int | None = None) -> None:
-        """Count the records of `chunk`, or only the first `upto` of them."""
-        rows = zip(chunk.likes[:upto], chunk.tags, chunk.timestamps, strict=False)
-        for likes, tags, timestamp in rows:
-            if tags and likes > self.more_than_likes:
+    def add(self, chunk: Chunk, rows: Iterable[int]) -> None:
+        """Count these rows of `chunk`."""
+        for row in rows:
+            if chunk.tags[row] and chunk.likes[row] > self.more_than_likes:
+                timestamp = chunk.timestamps[row]
                 minute = timestamp - timestamp % MINUTE_MS
-                for tag in tags:
+                for tag in chunk.tags[row]:
                     self.counts[tag, minute] += 1
 
     def ranking(self, size: int) -> dict[int, list[tuple[str, int]]]:
