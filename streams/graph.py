@@ -1,0 +1,283 @@
+"""The logical plan behind the DSL: what the user asked for, before it becomes nodes.
+
+Some decisions wait until all is known: a table is materialised when somebody joins with it, two
+streams over one topic become one source, and whether null keys are dropped before a repartition
+topic depends on the joins behind it. Kafka: `org.apache.kafka.streams.kstream.internals.graph`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aliran.serdes import Serde
+from aliran.streams.errors import TopologyError
+from aliran.streams.operators import (
+    AnyFunction,
+    DropNullKeys,
+    Operator,
+    PassThrough,
+    ProcessorNode,
+    RepartitionTopic,
+    SinkNode,
+    SourceNode,
+    StoreSpec,
+    TableSource,
+)
+from aliran.streams.topology_builder import TopologyBuilder
+
+
+@dataclass(eq=False)
+class PlanNode:
+    """One step of the plan; its name is that of the node which its children have as parent.
+
+    Attributes:
+        relaxed_join: Whether it is a join that takes records without a key (KIP-962).
+    """
+
+    name: str
+    parents: list[PlanNode] = field(default_factory=list, kw_only=True)
+    children: list[PlanNode] = field(default_factory=list, kw_only=True, repr=False)
+    relaxed_join: bool = field(default=False, kw_only=True)
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all nodes that it will write."""
+        return (self.name,)
+
+    def write(self, builder: TopologyBuilder) -> None:
+        """Write its nodes; those of its parents are there."""
+        raise NotImplementedError
+
+    def parent_names(self) -> tuple[str, ...]:
+        """Return the names of the nodes that forward to it."""
+        return tuple(dict.fromkeys(parent.name for parent in self.parents))
+
+
+@dataclass(eq=False)
+class SourcePlan(PlanNode):
+    """A source of a stream."""
+
+    source: SourceNode
+
+    def write(self, builder: TopologyBuilder) -> None:
+        """Write the source."""
+        builder.add_node(self.source)
+
+
+@dataclass(eq=False)
+class TablePlan(PlanNode):
+    """A source of a table and the processor that makes it one.
+
+    Attributes:
+        spec: The store it would have.
+        store: Name of the table's store, None until somebody needs it.
+    """
+
+    source: SourceNode
+    spec: StoreSpec
+    store: str | None = None
+
+    def names(self) -> Iterable[str]:
+        """Return the names of source and processor."""
+        return (self.source.name, self.name)
+
+    def write(self, builder: TopologyBuilder) -> None:
+        """Write the source and the processor."""
+        builder.add_node(self.source)
+        stores = () if self.store is None else (self.store,)
+        operator = TableSource(self.store)
+        builder.add_node(ProcessorNode(self.name, operator, (self.source.name,), stores))
+
+
+@dataclass(eq=False)
+class ProcessorPlan(PlanNode):
+    """One processor.
+
+    Attributes:
+        operator: What it does; set anew as long as the plan grows (branches, tables).
+        stores: Names of the stores it uses.
+    """
+
+    operator: Operator
+    stores: tuple[str, ...] = ()
+
+    def write(self, builder: TopologyBuilder) -> None:
+        """Write the processor."""
+        builder.add_node(ProcessorNode(self.name, self.operator, self.parent_names(), self.stores))
+
+
+@dataclass(eq=False)
+class RepartitionPlan(PlanNode):
+    """A topic between two sub-topologies: filter, sink and source. It is named by its source."""
+
+    topic: RepartitionTopic
+    filter_name: str
+    sink_name: str
+    key_serde: Serde[Any]
+    value_serde: Serde[Any]
+    partitioner: AnyFunction | None = None
+    drops_null_keys: bool = True
+
+    def names(self) -> Iterable[str]:
+        """Return the names of filter, sink and source."""
+        return (self.filter_name, self.sink_name, self.name)
+
+    def write(self, builder: TopologyBuilder) -> None:
+        """Write all three nodes and declare the topic."""
+        builder.add_repartition_topic(self.topic)
+        operator = DropNullKeys() if self.drops_null_keys else PassThrough()
+        builder.add_node(ProcessorNode(self.filter_name, operator, self.parent_names()))
+        serdes = (self.key_serde, self.value_serde)
+        topic = self.topic.name
+        builder.add_node(
+            SinkNode(self.sink_name, topic, (self.filter_name,), *serdes, self.partitioner)
+        )
+        builder.add_node(SourceNode(self.name, (topic,), *serdes))
+
+
+@dataclass(eq=False)
+class SinkPlan(PlanNode):
+    """A sink."""
+
+    sink: SinkNode
+
+    def write(self, builder: TopologyBuilder) -> None:
+        """Write the sink."""
+        builder.add_node(replace(self.sink, parents=self.parent_names()))
+
+
+class Plan:
+    """All steps in order of their definition, which is also the order they are written in."""
+
+    def __init__(self) -> None:
+        self._steps: list[PlanNode] = []
+        self._names: set[str] = set()
+        self._stores: dict[str, StoreSpec] = {}
+        self._copartitioned: list[frozenset[str]] = []
+
+    def add(self, step: PlanNode, *parents: PlanNode) -> None:
+        """Append a step behind `parents`.
+
+        Raises:
+            TopologyError: A name it would give is taken.
+        """
+        for name in step.names():
+            if name in self._names:
+                raise TopologyError(
+                    f"there is already a processor named {name!r}: give another name=, "
+                    "names are unique within a topology"
+                )
+        self._names.update(step.names())
+        step.parents = list(dict.fromkeys(parents))
+        for parent in step.parents:
+            parent.children.append(step)
+        self._steps.append(step)
+
+    def add_store(self, store: StoreSpec) -> None:
+        """Remember a store that processors may use by name.
+
+        Raises:
+            TopologyError: Another store has that name.
+        """
+        known = self._stores.setdefault(store.name, store)
+        if known != store:
+            raise TopologyError(
+                f"there is already a different store named {store.name!r}: give another store= name"
+            )
+
+    def require_stores(self, operator: str, stores: Iterable[str]) -> None:
+        """Refuse names of stores that were not added.
+
+        Raises:
+            TopologyError: One is unknown; the message lists those that exist.
+        """
+        for store in stores:
+            if store not in self._stores:
+                known = ", ".join(self._stores) or "none"
+                raise TopologyError(
+                    f"{operator} uses the store {store!r}, which does not exist; call "
+                    f"add_state_store() first, or pass the store itself. Stores: {known}"
+                )
+
+    def copartition(self, sources: frozenset[str]) -> None:
+        """Demand equal numbers of partitions of the topics that these sources read."""
+        self._copartitioned.append(sources)
+
+    def write(self) -> TopologyBuilder:
+        """Return a new builder that holds the whole plan.
+
+        Raises:
+            TopologyError: Steps do not fit together.
+        """
+        merged = dict(_merged_sources(self._steps))
+        relaxed = set(_before_relaxed_joins(self._steps))
+        builder = TopologyBuilder()
+        for store in self._stores.values():
+            builder.add_state_store(store)
+        for step in self._steps:
+            if step in merged:
+                continue
+            if isinstance(step, RepartitionPlan):
+                step.drops_null_keys = step not in relaxed
+            self._with_merged_parents(step, merged).write(builder)
+        renamed = {step.name: main.name for step, main in merged.items()}
+        for sources in self._copartitioned:
+            builder.copartition(renamed.get(name, name) for name in sources)
+        return builder
+
+    @staticmethod
+    def _with_merged_parents(step: PlanNode, merged: dict[PlanNode, PlanNode]) -> PlanNode:
+        if not any(parent in merged for parent in step.parents):
+            return step
+        return replace(step, parents=[merged.get(parent, parent) for parent in step.parents])
+
+
+def _merged_sources(steps: Iterable[PlanNode]) -> Iterator[tuple[PlanNode, PlanNode]]:
+    """Yield each source that another one stands in for, since both read the same topics."""
+    mains: dict[str, SourcePlan] = {}
+    for step in steps:
+        if not isinstance(step, SourcePlan):
+            continue
+        earlier = [mains[topic] for topic in step.source.topics if topic in mains]
+        if not earlier:
+            mains.update(dict.fromkeys(step.source.topics, step))
+            continue
+        main = earlier[0]
+        _check_mergeable(main.source, step.source)
+        yield step, main
+
+
+def _check_mergeable(first: SourceNode, second: SourceNode) -> None:
+    if set(first.topics) != set(second.topics):
+        raise TopologyError(
+            f"two streams read overlapping but not equal topics: {first.name!r} reads "
+            f"{', '.join(first.topics)}; {second.name!r} reads {', '.join(second.topics)}. "
+            "Make one stream a topic and merge() them"
+        )
+    if first.offset_reset != second.offset_reset:
+        raise TopologyError(
+            f"two streams read {', '.join(first.topics)} with different offset_reset: "
+            f"{first.offset_reset!r} ({first.name}) and {second.offset_reset!r} ({second.name})"
+        )
+    for what, one, other in (
+        ("keys", first.key_serde, second.key_serde),
+        ("values", first.value_serde, second.value_serde),
+    ):
+        if str(one) != str(other):
+            raise TopologyError(
+                f"two streams read {', '.join(first.topics)} but its {what} differently: {one} "
+                f"({first.name}) and {other} ({second.name}). Read it once, use that stream twice"
+            )
+
+
+def _before_relaxed_joins(steps: Iterable[PlanNode]) -> Iterator[PlanNode]:
+    """Yield the steps that stand, at any distance, in front of a join that takes null keys."""
+    pending = [step for step in steps if step.relaxed_join]
+    seen: set[PlanNode] = set()
+    while pending:
+        for parent in pending.pop().parents:
+            if parent not in seen:
+                seen.add(parent)
+                pending.append(parent)
+                yield parent

@@ -1,0 +1,274 @@
+"""Builds a `Topology` node by node, and refuses what cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from aliran.serdes import serde_for
+from aliran.streams.errors import TopologyError
+from aliran.streams.functions import check_function
+from aliran.streams.naming import check_name
+from aliran.streams.operators import (
+    AnyFunction,
+    Custom,
+    Node,
+    ProcessorNode,
+    RepartitionTopic,
+    SinkNode,
+    SourceNode,
+    StoreSpec,
+)
+from aliran.streams.topology import Topology, parents_of
+
+if TYPE_CHECKING:
+    from aliran.serdes import SerdeLike
+    from aliran.streams.describe import TopologyDescription
+
+
+class TopologyBuilder:
+    """Makes a topology by hand. Kafka: `Topology`.
+
+    >>> builder = TopologyBuilder()
+    >>> _ = builder.add_source("in", "words", value=str).add_sink("out", "copy", "in", value=str)
+    >>> builder.build().source_topics
+    ('words',)
+    """
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {}
+        self._stores: dict[str, StoreSpec] = {}
+        self._topic_readers: dict[str, str] = {}
+        self._repartition_topics: dict[str, RepartitionTopic] = {}
+        self._copartitioned_sources: list[frozenset[str]] = []
+
+    def add_source(
+        self,
+        name: str,
+        *topics: str,
+        key: SerdeLike[Any] | None = None,
+        value: SerdeLike[Any] | None = None,
+        timestamp_extractor: AnyFunction | None = None,
+        offset_reset: Literal["earliest", "latest"] | None = None,
+    ) -> TopologyBuilder:
+        """Add a node that reads `topics`.
+
+        Args:
+            name: Name of the node.
+            topics: One topic or several.
+            key: Type or serde of the keys; None leaves it to the application's default.
+            value: Type or serde of the values; as above.
+            timestamp_extractor: `extract(record, partition_time)`, see `TimestampExtractor`.
+            offset_reset: Where to begin without a committed offset; None for the default.
+
+        Raises:
+            TopologyError: The name is taken, or a topic is illegal or already read.
+        """
+        return self.add_node(
+            SourceNode(
+                name,
+                topics,
+                None if key is None else serde_for(key),
+                None if value is None else serde_for(value),
+                timestamp_extractor,
+                offset_reset,
+            )
+        )
+
+    def add_processor(
+        self, name: str, supplier: Callable[[], Any], *parents: str, fixed_key: bool = False
+    ) -> TopologyBuilder:
+        """Add a processor that `supplier()` makes for each task.
+
+        Args:
+            name: Name of the node.
+            supplier: Called without arguments; a `Processor` class will do. Stores that its
+                `stores()` returns are added and connected.
+            parents: The nodes that forward to it.
+            fixed_key: Whether it makes `FixedKeyProcessor` objects.
+
+        Raises:
+            TopologyError: The name is taken, a parent is missing, or `supplier` needs arguments.
+        """
+        check_function("add_processor", "supplier()", supplier)
+        self.add_node(ProcessorNode(name, Custom(supplier, fixed_key), parents))
+        for store in supplied_stores(supplier):
+            self.add_state_store(store, name)
+        return self
+
+    def add_sink(
+        self,
+        name: str,
+        topic: str | AnyFunction,
+        *parents: str,
+        key: SerdeLike[Any] | None = None,
+        value: SerdeLike[Any] | None = None,
+        partitioner: AnyFunction | None = None,
+    ) -> TopologyBuilder:
+        """Add a node that writes a topic.
+
+        Args:
+            name: Name of the node.
+            topic: The topic, or `topic(key, value, context)` to choose it for each record.
+            parents: The nodes that forward to it.
+            key: Type or serde of the keys; None leaves it to the application's default.
+            value: Type or serde of the values; as above.
+            partitioner: `partitioner(topic, key, value, partition_count)`; None for Kafka's.
+
+        Raises:
+            TopologyError: The name is taken, a parent is missing, or the topic is illegal.
+        """
+        return self.add_node(
+            SinkNode(
+                name,
+                topic,
+                parents,
+                None if key is None else serde_for(key),
+                None if value is None else serde_for(value),
+                partitioner,
+            )
+        )
+
+    def add_state_store(self, store: StoreSpec, *processors: str) -> TopologyBuilder:
+        """Add a store and connect `processors` to it; the same store may be added again.
+
+        Raises:
+            TopologyError: Another store has its name, or a processor does not exist.
+        """
+        known = self._stores.setdefault(check_name(store.name, "store name"), store)
+        if known != store:
+            raise TopologyError(
+                f"a different store named {store.name!r} was added before: give one another name"
+            )
+        for processor in processors:
+            self.connect_processor_and_state_stores(processor, store.name)
+        return self
+
+    def connect_processor_and_state_stores(self, processor: str, *stores: str) -> TopologyBuilder:
+        """Let `processor` use `stores`, which were added before.
+
+        Raises:
+            TopologyError: The processor or a store does not exist, or it is no processor.
+        """
+        node = self._nodes.get(processor)
+        if not isinstance(node, ProcessorNode):
+            found = "there is no such node" if node is None else f"it is a {type(node).__name__}"
+            raise TopologyError(f"cannot connect stores to {processor!r}: {found}")
+        self._require_stores(processor, stores)
+        self._nodes[processor] = replace(node, stores=_union(node.stores, stores))
+        return self
+
+    def add_node(self, node: Node) -> TopologyBuilder:
+        """Add a node made by hand or by the DSL.
+
+        Raises:
+            TopologyError: The name is taken, or what the node refers to is missing or illegal.
+        """
+        check_name(node.name)
+        if node.name in self._nodes:
+            raise TopologyError(f"there is already a node named {node.name!r}: names are unique")
+        if isinstance(node, SourceNode):
+            self._register_topics(node)
+        else:
+            self._require_parents(node)
+        if isinstance(node, SinkNode) and isinstance(node.topic, str):
+            check_name(node.topic, "topic name")
+        if isinstance(node, ProcessorNode):
+            self._require_stores(node.name, node.stores)
+        self._nodes[node.name] = node
+        return self
+
+    def add_repartition_topic(self, topic: RepartitionTopic) -> TopologyBuilder:
+        """Declare a topic internal: the application creates it under its own prefix."""
+        self._repartition_topics[topic.name] = topic
+        return self
+
+    def copartition(self, sources: Iterable[str]) -> TopologyBuilder:
+        """Demand equal numbers of partitions of all topics that these source nodes read."""
+        group = frozenset(sources)
+        if group not in self._copartitioned_sources:
+            self._copartitioned_sources.append(group)
+        return self
+
+    def build(self) -> Topology:
+        """Return the topology as it stands; the builder may go on.
+
+        Raises:
+            TopologyError: There is no source, so nothing would ever run.
+        """
+        nodes = tuple(self._nodes.values())
+        if not any(isinstance(node, SourceNode) for node in nodes):
+            raise TopologyError(
+                "the topology has no source: begin with stream(), table() or source"
+            )
+        used = {store for node in nodes if isinstance(node, ProcessorNode) for store in node.stores}
+        return Topology(
+            nodes=nodes,
+            stores=tuple(store for name, store in self._stores.items() if name in used),
+            repartition_topics=tuple(self._repartition_topics.values()),
+            copartition_groups=self._copartition_groups(),
+        )
+
+    def describe(self) -> TopologyDescription:
+        """Return the description of the topology as it stands."""
+        return self.build().describe()
+
+    def _copartition_groups(self) -> tuple[frozenset[str], ...]:
+        groups = []
+        for sources in self._copartitioned_sources:
+            nodes = [self._nodes[name] for name in sources if name in self._nodes]
+            topics = {t for node in nodes if isinstance(node, SourceNode) for t in node.topics}
+            if len(topics) > 1:
+                groups.append(frozenset(topics))
+        return tuple(dict.fromkeys(groups))
+
+    def _register_topics(self, node: SourceNode) -> None:
+        if not node.topics:
+            raise TopologyError(f"source {node.name!r} has no topic: name one or several")
+        for topic in node.topics:
+            check_name(topic, "topic name")
+            reader = self._topic_readers.get(topic)
+            if reader is not None:
+                raise TopologyError(
+                    f"topic {topic!r} is already read by {reader!r}, {node.name!r} cannot read it "
+                    "too: use the stream or table made first, or stream(...).to_table()"
+                )
+        self._topic_readers.update(dict.fromkeys(node.topics, node.name))
+
+    def _require_parents(self, node: Node) -> None:
+        parents = parents_of(node)
+        if not parents:
+            raise TopologyError(f"{node.name!r} has no parent: name the nodes that forward to it")
+        for parent in parents:
+            found = self._nodes.get(parent)
+            if found is None:
+                raise TopologyError(f"{node.name!r} has an unknown parent {parent!r}: add it first")
+            if isinstance(found, SinkNode):
+                raise TopologyError(f"{parent!r} is a sink, {node.name!r} cannot follow it")
+
+    def _require_stores(self, processor: str, stores: Iterable[str]) -> None:
+        for store in stores:
+            if store not in self._stores:
+                known = ", ".join(self._stores) or "none"
+                raise TopologyError(
+                    f"{processor!r} uses the store {store!r}, which was not added; "
+                    f"call add_state_store() first. Stores: {known}"
+                )
+
+
+def supplied_stores(supplier: Any) -> tuple[StoreSpec, ...]:
+    """Return the stores that a supplier brings along. Kafka: `ConnectedStoreProvider`.
+
+    A supplier is asked by a `stores()` that needs no instance: of an object, or a static or class
+    method of a processor class.
+    """
+    stores = getattr(supplier, "stores", None)
+    if stores is None or not callable(stores):
+        return ()
+    check_function("stores", "stores()", stores)
+    return tuple(stores())
+
+
+def _union(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*first, *second)))
