@@ -200,7 +200,7 @@ class OffsetStore:
 
         Raises:
             LogError: The batch was refused (too large, for instance).
-            OSError: It could not be written; nothing is changed.
+            FileSystemError: It could not be written; nothing is changed.
         """
         if not offsets:
             return
@@ -239,7 +239,7 @@ class OffsetStore:
         """Forget what `group` committed for these partitions; those without a commit are ignored.
 
         Raises:
-            OSError: The tombstones could not be written; nothing is changed.
+            FileSystemError: The tombstones could not be written; nothing is changed.
         """
         shard = self._shard(group)
         if shard is not None:
@@ -272,7 +272,7 @@ class OffsetStore:
 
         Raises:
             LogError: The record was refused (too large, for instance).
-            OSError: It could not be written; nothing is changed.
+            FileSystemError: It could not be written; nothing is changed.
         """
         shard = self._need_shard(group)
         key, value = encode_group_key(group), encode_group_value(metadata)
@@ -292,7 +292,7 @@ class OffsetStore:
         """Forget a group with all its offsets, in one record batch.
 
         Raises:
-            OSError: The tombstones could not be written; nothing is changed.
+            FileSystemError: The tombstones could not be written; nothing is changed.
         """
         shard = self._shard(group)
         if shard is None:
@@ -350,7 +350,7 @@ class OffsetStore:
             subscribed: Topics whose offsets stay in any case.
 
         Raises:
-            OSError: The tombstones could not be written; nothing is changed.
+            FileSystemError: The tombstones could not be written; nothing is changed.
         """
         shard = self._shard(group)
         if shard is None or group in self._pins:

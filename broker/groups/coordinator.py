@@ -352,7 +352,7 @@ class GroupCoordinator:
     def _expire_and_plan(self) -> None:
         try:
             self.expire_offsets()
-        except (AliranError, OSError):
+        except AliranError:
             _log.exception("offsets could not be expired; trying again at the next interval")
         self._expiry_timer = self._plan_expiry()
 

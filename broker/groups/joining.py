@@ -131,7 +131,7 @@ class Joining:
         group.update_subscribed_topics()
         try:
             self._store.save_group(group.group_id, group_to_metadata(group))
-        except (AliranError, OSError) as error:
+        except AliranError as error:
             return JoinResult(store_error(error), member.member_id)
         place = self._rebalancer.place(group, member)
         if request.can_skip_assignment:

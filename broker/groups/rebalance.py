@@ -133,7 +133,7 @@ class Rebalancer:
     def _save_empty(self, group: Group) -> None:
         try:
             self._store.save_group(group.group_id, group_to_metadata(group))
-        except (AliranError, OSError) as error:
+        except AliranError as error:
             # Nobody waits for an answer, and a group without members loses nothing but its
             # generation number.
             _log.warning("group %s became empty but was not saved: %s", group.group_id, error)
@@ -155,7 +155,7 @@ class Rebalancer:
             member.assignment = bytes(assignments.get(member.member_id, b""))
         try:
             self._store.save_group(group.group_id, group_to_metadata(group))
-        except (AliranError, OSError) as error:
+        except AliranError as error:
             _log.exception("the assignment of group %s was not saved", group.group_id)
             self._propagate_error(group, store_error(error))
             self.rebalance(group)

@@ -3,14 +3,15 @@
 Behavior: metadata and assignments are shown while the group is stable, since only then they belong
 together. A group that does not exist is described as Dead.
 
-Version notes: v3 brings the operations allowed (never computed: there is no authorizer), v4 static
-members, v6 GROUP_ID_NOT_FOUND with a message for groups that do not exist.
+Version notes: v3 brings the operations allowed (without an authorizer: all), v4 static members, v6
+GROUP_ID_NOT_FOUND with a message for groups that do not exist.
 """
 
 from __future__ import annotations
 
 from aliran.broker.dispatch import RequestContext, handler
 from aliran.broker.groups.states import GroupState
+from aliran.broker.lookups import OPERATIONS_NOT_ASKED, AclOperation
 from aliran.core.error_codes import ErrorCode
 from aliran.protocol.api_keys import ApiKey
 from aliran.protocol.messages.describe_groups import (
@@ -20,11 +21,20 @@ from aliran.protocol.messages.describe_groups import (
     DescribeGroupsResponse,
 )
 
+GROUP_OPERATIONS = sum(
+    1 << operation for operation in (AclOperation.READ, AclOperation.DELETE, AclOperation.DESCRIBE)
+)
+
 
 @handler(ApiKey.DESCRIBE_GROUPS, 0, 6)
 def handle(context: RequestContext, request: DescribeGroupsRequest) -> DescribeGroupsResponse:
     """Answer a DescribeGroups request."""
-    return DescribeGroupsResponse(groups=[_describe(context, name) for name in request.groups])
+    groups = [_describe(context, name) for name in request.groups]
+    asked = request.include_authorized_operations
+    for group in groups:
+        known = asked and group.error_code == ErrorCode.NONE
+        group.authorized_operations = GROUP_OPERATIONS if known else OPERATIONS_NOT_ASKED
+    return DescribeGroupsResponse(groups=groups)
 
 
 def _describe(context: RequestContext, group_id: str) -> DescribedGroup:
