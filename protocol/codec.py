@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from aliran.protocol.message import Message
 
 _REQUEST_HEADER = struct.Struct(">hhih")
-_ANSWER_TO = struct.Struct(">hhi")
 _CORRELATION_ID = struct.Struct(">i")
 _CORRELATION_ID_AND_TAGS = struct.Struct(">ix")
 _API_VERSIONS = 18
+_UNSUPPORTED_VERSION = b"\x00\x23"
 
 _request_decoders: dict[tuple[int, int], tuple[Decoder, bool]] = {}
 _response_decoders: dict[tuple[int, int], tuple[Decoder, bool]] = {}
@@ -194,6 +194,8 @@ def decode_response(
 ) -> tuple[int, Message]:
     """Read a response.
 
+    An ApiVersions response with the error UNSUPPORTED_VERSION is read as version 0.
+
     Args:
         api_key: The kind of the request it answers.
         api_version: The version of that request.
@@ -206,6 +208,8 @@ def decode_response(
     Raises:
         ProtocolError: The table does not have the version, or the bytes are not such a response.
     """
+    if api_key == _API_VERSIONS and bytes(frame[4:6]) == _UNSUPPORTED_VERSION:
+        api_version = 0  # what a server answers to a version it does not have (KIP-511)
     found = _response_decoders.get((api_key, api_version))
     if found is None:
         _require_known(api_key, api_version)
