@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from aliran.broker.config import BrokerConfig
 from aliran.broker.groups.coordinator import GroupCoordinator
 from aliran.broker.offsets import OffsetStore
-from aliran.broker.producer_ids import ProducerIds
+from aliran.broker.producer_ids import PRODUCER_IDS_FILE, ProducerIds
 from aliran.broker.purgatory import Purgatory
-from aliran.broker.topics import TopicRegistry
+from aliran.broker.topics import TOPICS_FILE, Topic, TopicRegistry
 from aliran.core.clock import Clock, SystemClock
 from aliran.core.files import FileSystem
 from aliran.core.filesystem import RealFileSystem
 from aliran.storage.errors import DataDirectoryError
-from aliran.storage.log import LogManager
+from aliran.storage.log import LogConfig, LogManager
 
 if TYPE_CHECKING:
     import asyncio
@@ -69,7 +69,13 @@ class Broker:
         self.node_id = self.config.node_id
         self.cluster_id = ""
         self.closing = threading.Event()
-        self.logs = LogManager(self.data_dir, self.fs, self.clock)
+        self.logs = LogManager(
+            self.data_dir,
+            self.fs,
+            self.clock,
+            topic_config=self._log_config,
+            own_names={META_FILE, TOPICS_FILE, PRODUCER_IDS_FILE},
+        )
         self.topics = TopicRegistry(self.logs, self.fs, self.data_dir, self.config)
         self.producer_ids = ProducerIds(self.fs, self.data_dir)
         self.offsets = OffsetStore(self.topics, self.logs, self.config, self.clock)
@@ -84,16 +90,18 @@ class Broker:
             DataDirectoryError: The directory cannot be used.
             LogError: It is locked by another broker, holds foreign files, or a log is damaged.
         """
+        self.topics.read()
         self.logs.open()
         try:
             self.cluster_id = self._load_cluster_id()
-            self.topics.load()
+            self.topics.reconcile()
             self.producer_ids.load()
             self.offsets.load()
         except BaseException:
             self.logs.close()
             raise
         self.topics.log_created = self.purgatory.watch
+        self.topics.deleted.append(self._topic_deleted)
         for log in self.logs.partitions():
             self.purgatory.watch(log)
         self._started = True
@@ -115,6 +123,13 @@ class Broker:
         if self._started:
             self._started = False
             self.logs.close()
+
+    def _log_config(self, topic: str) -> LogConfig:
+        return self.topics.log_config(topic)
+
+    def _topic_deleted(self, topic: Topic) -> None:
+        for topic_partition in topic.topic_partitions():
+            self.purgatory.wake(topic_partition)
 
     def _load_cluster_id(self) -> str:
         path = os.path.join(self.data_dir, META_FILE)

@@ -99,29 +99,35 @@ class TopicRegistry:
         self._fs = fs
         self._path = os.path.join(data_dir, TOPICS_FILE)
         self._config = config
+        self._defaults = config.topic_defaults
         self._lock = threading.RLock()
         self._topics: dict[str, Topic] = {}
         self._by_id: dict[uuid.UUID, Topic] = {}
         self.log_created: Callable[[PartitionLog], None] = _ignore
         self.deleted: list[Callable[[Topic], None]] = []
 
-    def load(self) -> None:
-        """Read the registry and create partitions a crash left unmade.
+    def read(self) -> None:
+        """Read the registry, if there is one; the logs are opened with the settings found.
 
         Raises:
             DataDirectoryError: The file is damaged.
         """
+        if not self._fs.exists(self._path):
+            return
+        try:
+            stored = msgspec.json.decode(self._fs.read_bytes(self._path), type=_Stored)
+        except msgspec.DecodeError as error:
+            raise DataDirectoryError(
+                f"{self._path} is damaged ({error}); move it away and the topics are found again "
+                "from their directories, with default settings"
+            ) from error
         with self._lock:
-            if self._fs.exists(self._path):
-                try:
-                    stored = msgspec.json.decode(self._fs.read_bytes(self._path), type=_Stored)
-                except msgspec.DecodeError as error:
-                    raise DataDirectoryError(
-                        f"{self._path} is damaged ({error}); move it away and the topics are found "
-                        "again from their directories, with default settings"
-                    ) from error
-                for each in stored.topics:
-                    self._remember(_topic(each.name, each.topic_id, each.partitions, each.configs))
+            for each in stored.topics:
+                self._remember(_topic(each.name, each.topic_id, each.partitions, each.configs))
+
+    def reconcile(self) -> None:
+        """Create partitions a crash left unmade, and take over those the registry lacks."""
+        with self._lock:
             self._adopt_orphans()
             for topic in self._topics.values():
                 self._make_logs(topic)
@@ -284,7 +290,14 @@ class TopicRegistry:
 
     def effective_configs(self, topic: Topic) -> dict[str, str]:
         """Return every setting of `topic` with the value that holds."""
-        return effective_topic_configs(topic.configs, self._config.topic_defaults)
+        return effective_topic_configs(topic.configs, self._defaults)
+
+    def log_config(self, name: str) -> LogConfig:
+        """Return the settings for the logs of a topic, the defaults if it is not known."""
+        topic = self._topics.get(name)
+        return LogConfig.from_dotted(
+            effective_topic_configs({} if topic is None else topic.configs, self._defaults)
+        )
 
     def _log_config(self, topic: Topic) -> LogConfig:
         return LogConfig.from_dotted(self.effective_configs(topic))
@@ -320,11 +333,14 @@ class TopicRegistry:
 
     def _adopt_orphans(self) -> None:
         counts: dict[str, int] = {}
+        ids: dict[str, uuid.UUID] = {}
         for log in self._logs.partitions():
             topic_partition = log.topic_partition
             if topic_partition.topic not in self._topics:
                 count = max(counts.get(topic_partition.topic, 0), topic_partition.partition + 1)
                 counts[topic_partition.topic] = count
+                if log.topic_id is not None:
+                    ids[topic_partition.topic] = log.topic_id
         for name, count in sorted(counts.items()):
             logger.warning(
                 "topic %s is not in %s; taken over from its directories with %d partitions and "
@@ -333,7 +349,7 @@ class TopicRegistry:
                 self._path,
                 count,
             )
-            self._remember(_topic(name, uuid.uuid4(), count, {}))
+            self._remember(_topic(name, ids.get(name) or uuid.uuid4(), count, {}))
         if counts:
             self._save()
 
