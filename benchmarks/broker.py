@@ -115,7 +115,7 @@ def consume(bootstrap: str, topic: str, count: int) -> float:
         left = count - len(consumer.consume(1, 10))
         started = time.perf_counter()
         while left > 0:
-            batch = consumer.consume(10_000, 10)
+            batch = consumer.consume(min(left, 10_000), 10)  # waits for all it asks for
             if not batch:
                 raise SystemExit(f"{topic}: {left} records did not come within 10 s")
             left -= len(batch)

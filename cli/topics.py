@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = App(name="topics", help="List, describe, create and delete topics.")
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 5.0
 
 Bootstrap = Annotated[str, Parameter(name=["--bootstrap", "-b"])]
 
@@ -86,7 +86,8 @@ def create(
     from confluent_kafka.cimpl import NewTopic
 
     topic = NewTopic(name, partitions, config=key_values(config, "--config"))
-    _done(_admin(bootstrap).create_topics([topic], operation_timeout=_TIMEOUT_S)[name], name)
+    admin = _admin(bootstrap)  # must live until the answer is there
+    _done(admin.create_topics([topic], operation_timeout=_TIMEOUT_S)[name], name)
     print(f"created {name} with {partitions} partition(s)")
 
 
@@ -98,8 +99,8 @@ def delete(name: str, *, bootstrap: Bootstrap = "127.0.0.1:9092") -> None:
         name: The topic.
         bootstrap: HOST:PORT of a broker.
     """
-    deletion = _admin(bootstrap).delete_topics([name], operation_timeout=_TIMEOUT_S)
-    _done(deletion[name], name)
+    admin = _admin(bootstrap)  # must live until the answer is there
+    _done(admin.delete_topics([name], operation_timeout=_TIMEOUT_S)[name], name)
     print(f"deleted {name}")
 
 
@@ -126,7 +127,7 @@ def _done(future: Future[None], name: str) -> None:
     from confluent_kafka import KafkaException
 
     try:
-        future.result(_TIMEOUT_S)
+        future.result(2 * _TIMEOUT_S)
     except (KafkaException, TimeoutError) as error:
-        cause = error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"
+        cause = error.args[0].str() if isinstance(error, KafkaException) else "no broker answers"
         raise CommandError(f"topic {name!r}: {cause}") from error

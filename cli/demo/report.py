@@ -60,7 +60,9 @@ def mistakes(outcome: Outcome, size: int) -> list[str]:
 def show_ranking(console: Console, outcome: Outcome) -> None:
     """Print the last minutes' rankings and the hashtags that were first most often."""
     minutes = sorted({minute for _, minute in outcome.counts})
-    table = Table(title=f"The last {_SHOWN_MINUTES} of {len(minutes)} minutes", title_justify="left")
+    table = Table(
+        title=f"The last {_SHOWN_MINUTES} of {len(minutes)} minutes", title_justify="left"
+    )
     table.add_column("minute (UTC)")
     for place in range(1, _SHOWN_TAGS + 1):
         table.add_column(f"{place}.", no_wrap=True)

@@ -34,7 +34,7 @@ def test_plain_screen_prints_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) 
         screen.show(VIEW, last=True)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 11
-    assert lines[-1].split() == "500 written 400 processed 17:05 #rain 12 #sun 3".split()
+    assert " ".join(lines[-1].split()) == "500 written 400 processed 17:05 #rain 12 #sun 3"
 
 
 def test_live_screen_draws_bars_and_the_ranking() -> None:
