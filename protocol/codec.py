@@ -11,15 +11,15 @@ Whatever the input is, reading raises `ProtocolError` and nothing else.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from aliran.protocol.errors import ProtocolError, UnsupportedVersionError
 from aliran.protocol.messages import INDEX
-from aliran.protocol.primitives import Buffer, skip_tags
 
 if TYPE_CHECKING:
     from aliran.protocol.compiler import Decoder, Encoder
     from aliran.protocol.message import Message
+    from aliran.protocol.primitives import Buffer
 
 _REQUEST_HEADER = struct.Struct(">hhih")
 _CORRELATION_ID = struct.Struct(">i")
@@ -31,22 +31,6 @@ _request_decoders: dict[tuple[int, int], tuple[Decoder, bool]] = {}
 _response_decoders: dict[tuple[int, int], tuple[Decoder, bool]] = {}
 _request_encoders: dict[tuple[int, int], tuple[Encoder, bool]] = {}
 _response_encoders: dict[tuple[int, int], tuple[Encoder, bool]] = {}
-
-
-class AnswerTo(Protocol):
-    """What one has to know of a request to answer it; a `RequestHeader` is one."""
-
-    @property
-    def api_key(self) -> int:
-        """The request kind's number."""
-
-    @property
-    def api_version(self) -> int:
-        """The version to answer in."""
-
-    @property
-    def correlation_id(self) -> int:
-        """The number the answer repeats."""
 
 
 class RequestHeader:
@@ -126,17 +110,14 @@ def decode_request(
     decode, flexible = found
     end = len(frame)
     if flexible:
-        if position < end and frame[position] == 0:
-            position += 1
-        else:
-            position = _skip_header_tags(frame, position)
+        position = _skip_header_tags(frame, position)
     body, position = decode(frame, position, end)
     if strict and position != end:
         raise _trailing(body, position, end)
     return header, body
 
 
-def encode_response(header: AnswerTo | tuple[int, int, int], body: Message) -> list[Buffer]:
+def encode_response(header: RequestHeader | tuple[int, int, int], body: Message) -> list[Buffer]:
     """Write a response to a request.
 
     Args:
@@ -249,6 +230,11 @@ def _read_request_header(frame: bytes | memoryview) -> tuple[RequestHeader, int]
 
 
 def _skip_header_tags(frame: bytes | memoryview, position: int) -> int:
+    if position < len(frame) and frame[position] == 0:
+        return position + 1
+    # Only here, because the module brings uuid with it, a fifth of the codec's import time.
+    from aliran.protocol.primitives import skip_tags
+
     try:
         return skip_tags(frame, position, len(frame))
     except IndexError:

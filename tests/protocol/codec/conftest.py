@@ -22,13 +22,12 @@ TIMES |= {"session_lifetime_ms"}
 
 def all_messages() -> list[Any]:
     """Every (api, side, version) of the table, as pytest parameters."""
-    found = []
-    for name in model.names():
-        api = model.load(name)
-        for version in range(api.versions.first, api.versions.last + 1):
-            for side in ("request", "response"):
-                found.append(pytest.param(name, side, version, id=f"{name}-{side}-v{version}"))
-    return found
+    return [
+        pytest.param(name, side, version, id=f"{name}-{side}-v{version}")
+        for name in model.names()
+        for version in range(model.load(name).versions.first, model.load(name).versions.last + 1)
+        for side in ("request", "response")
+    ]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import io
 from enum import IntEnum
 from importlib import import_module
@@ -27,9 +27,9 @@ FEW = settings(
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 OPERATIONS = "authorized_operations"  # kafka-python turns these numbers into sets of its own
-MILLISECOND = datetime.timedelta(milliseconds=1)
+MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 def body_bytes(api: model.Api, side: str, version: int, message: Any) -> bytes:
@@ -73,9 +73,9 @@ def plain_kio(value: Any) -> Any:
         return [plain_kio(element) for element in value]
     if isinstance(value, IntEnum):
         return int(value)
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, dt.timedelta):
         return value // MILLISECOND
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return (value - EPOCH) // MILLISECOND
     return value
 
@@ -102,7 +102,7 @@ def assert_same(ours: Any, theirs: Any, path: str = "") -> None:
 def test_kio_reads_and_writes_the_same(
     api_name: str, side: str, version: int, messages: Any, data: st.DataObject
 ) -> None:
-    kind = EntityType.request if side == "request" else EntityType.response
+    kind: Any = EntityType.request if side == "request" else EntityType.response
     if version not in schema_name_map[api_name]:
         pytest.skip("kio does not have this version")
     api = model.load(api_name)
