@@ -302,9 +302,7 @@ class EmbeddedTransport:
 
     def _append(self, log: PartitionLog, columns: Columns) -> None:
         try:
-            log.append_columns(
-                columns.keys, columns.values, columns.timestamps, columns.headers
-            )
+            log.append_columns(columns.keys, columns.values, columns.timestamps, columns.headers)
         except MessageTooLargeError:
             if len(columns) == 1:
                 raise

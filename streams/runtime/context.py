@@ -24,6 +24,9 @@ class TaskProcessorContext:
         self._node = node
         self._children: dict[str | None, list[Callable[..., None]]] = {}
         self._stores: dict[str, Any] = {}
+        operator = getattr(node, "operator", None)
+        self._keeps_keys = isinstance(operator, op.Custom) and operator.fixed_key
+        self.expected_key: Any = None
 
     @property
     def application_id(self) -> str:
@@ -45,7 +48,13 @@ class TaskProcessorContext:
 
         Raises:
             TopologyError: There is no child of that name.
+            StreamsError: The processor must keep keys (`process_values`) and changed this one.
         """
+        if self._keeps_keys and record.key != self.expected_key:
+            raise StreamsError(
+                f"processor {self._node.name!r} forwards the key {record.key!r} for a record with "
+                f"the key {self.expected_key!r}: process_values() must keep keys, use process()"
+            )
         functions = self._children.get(child)
         if functions is None:
             functions = self._children[child] = self._find_children(child)
@@ -58,17 +67,17 @@ class TaskProcessorContext:
         punctuation_type: PunctuationType,
         punctuator: Callable[[int], None],
         *,
-        start: int | None = None,
+        start_ms: int | None = None,
     ) -> Punctuation:
         """Call `punctuator(timestamp_ms)` at an interval; see `ProcessorContext.schedule`."""
         interval_ms = to_ms(interval)
         if interval_ms < 1:
             raise StreamsError(f"a punctuation interval is at least 1 ms; got {interval!r}")
         stream_time = punctuation_type is PunctuationType.STREAM_TIME
-        if start is None:
+        if start_ms is None:
             # Stream time is due with the first record; wall-clock time after one interval.
-            start = 0 if stream_time else self.current_system_time_ms() + interval_ms
-        schedule = Punctuation(start, interval_ms, punctuator, self._node.name)
+            start_ms = 0 if stream_time else self.current_system_time_ms() + interval_ms
+        schedule = Punctuation(start_ms, interval_ms, punctuator, self._node.name)
         self._task.schedule(schedule, stream_time=stream_time)
         return schedule
 
@@ -101,7 +110,8 @@ class TaskProcessorContext:
         current = self._task.current
         if current is None:
             return RecordMetadata(None, -1, -1)
-        return RecordMetadata(current.columns.topic, current.columns.partition, current.offset)
+        topic, partition = current.columns.topic, current.columns.partition
+        return RecordMetadata(topic, partition, current.offset, current.timestamp, current.headers)
 
     def current_stream_time_ms(self) -> int:
         """Return the largest record time the task has seen, -1 before the first."""

@@ -81,7 +81,10 @@ class PartitionGroup:
         time, index, half = last.head_timestamp, 0, len(heap) >> 1
         while index < half:
             child = 2 * index + 1
-            if child + 1 < len(heap) and heap[child].head_timestamp > heap[child + 1].head_timestamp:
+            if (
+                child + 1 < len(heap)
+                and heap[child].head_timestamp > heap[child + 1].head_timestamp
+            ):
                 child += 1
             if time <= heap[child].head_timestamp:
                 break

@@ -318,8 +318,16 @@ class StreamTask:
 
     def processor(self, node: op.ProcessorNode) -> Callable[[Any], None]:
         """Return the bound `process` of a custom processor."""
-        process: Callable[[Any], None] = self._processors[node.name][0].process
-        return process
+        processor, context = self._processors[node.name]
+        process: Callable[[Any], None] = processor.process
+        if not (isinstance(node.operator, op.Custom) and node.operator.fixed_key):
+            return process
+
+        def process_fixed(record: Any) -> None:
+            context.expected_key = record.key
+            process(record)
+
+        return process_fixed
 
     def sink(self, node: op.SinkNode) -> SinkBuffer | RoutedSink:
         """Return where a sink node writes."""
@@ -384,9 +392,7 @@ class StreamTask:
         self.statistics.failed_records += 1
         logger.warning("skipped a record: %s", explained)
 
-    def _explained(
-        self, error: Exception, current: CurrentRecord | None = None
-    ) -> ProcessingError:
+    def _explained(self, error: Exception, current: CurrentRecord | None = None) -> ProcessingError:
         if self._code is None:
             return ProcessingError(f"task {self.id}: {type(error).__name__}: {error}")
         return failures.explain(error, self._code.code, current, f"task {self.id}")

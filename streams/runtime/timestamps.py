@@ -9,7 +9,7 @@ from typing import Any
 from aliran.core.types import Columns, Headers
 from aliran.serdes import Serde
 from aliran.streams.errors import ProcessingError
-from aliran.streams.processor import ConsumerRecord, FailOnInvalidTimestamp
+from aliran.streams.processor import ConsumerRecord, fail_on_invalid_timestamp
 
 logger = logging.getLogger("aliran.streams")
 
@@ -26,8 +26,8 @@ def extract_plain(columns: Columns, partition_time_ms: int) -> list[int | None] 
             f"the record at topic {columns.topic}, partition {columns.partition}, offset "
             f"{columns.offsets[index]} has the timestamp {columns.timestamps[index]}, and times "
             "before 1970 cannot be processed: let the producer set timestamps, or pass a "
-            "timestamp_extractor such as LogAndSkipOnInvalidTimestamp() or "
-            "UsePartitionTimeOnInvalidTimestamp()",
+            "timestamp_extractor such as log_and_skip_on_invalid_timestamp or "
+            "use_partition_time_on_invalid_timestamp",
             topic=columns.topic,
             partition=columns.partition,
             offset=columns.offsets[index],
@@ -87,6 +87,6 @@ def timestamps_with(
     value_serde: Serde[Any] | None,
 ) -> Callable[[Columns, int], Any]:
     """Return how to find the times of a source's records."""
-    if extractor is None or type(extractor) is FailOnInvalidTimestamp:
+    if extractor is None or extractor is fail_on_invalid_timestamp:
         return extract_plain
     return ExtractWith(extractor, key_serde, value_serde)
