@@ -392,30 +392,32 @@ def _replay(shard: _Shard) -> None:
     log = shard.log
     topic, partition = log.topic_partition
     position = log.log_start_offset
+    # Until the log is compacted most records are superseded by later ones: only the last value of
+    # each key is worth decoding.
+    latest: dict[bytes, bytes | None] = {}
     while position < log.log_end_offset:
         data = log.read(position, _READ_BYTES)
         end = max((header.last_offset + 1 for _, header in iter_headers(data)), default=position)
         if end <= position:
             break
         for columns in decode_columns(data, topic, partition, position):
-            for key, value in zip(columns.keys, columns.values, strict=True):
-                if key is not None:
-                    _apply(shard, key, value)
+            latest.update(
+                (key, value)
+                for key, value in zip(columns.keys, columns.values, strict=True)
+                if key is not None
+            )
         position = end
+    for key, value in latest.items():
+        if value is not None:
+            _apply(shard, key, value)
 
 
-def _apply(shard: _Shard, raw_key: bytes, value: bytes | None) -> None:
+def _apply(shard: _Shard, raw_key: bytes, value: bytes) -> None:
     match decode_key(raw_key):
         case OffsetKey(group, topic_partition):
-            if value is None:
-                shard.forget(group, [topic_partition])
-            else:
-                offsets = shard.offsets.setdefault(group, {})
-                offsets[topic_partition] = decode_offset_value(value)
+            offsets = shard.offsets.setdefault(group, {})
+            offsets[topic_partition] = decode_offset_value(value)
         case GroupKey(group):
-            if value is None:
-                shard.saved.pop(group, None)
-            else:
-                shard.saved[group] = decode_group_value(value)
+            shard.saved[group] = decode_group_value(value)
         case None:
             _log.debug("a record of another coordinator in %s is passed over", OFFSETS_TOPIC)
