@@ -1,4 +1,4 @@
-"""The user's side of the hashtag job: one definition for the engine, the bare loop and the check."""
+"""What the user writes in the hashtag job: for the engine, the bare loop and the check alike."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -42,6 +42,19 @@ class Tail:
                     yield columns
 
 
+def windowed_counts(records: Iterable[Columns]) -> Iterator[tuple[tuple[str, int], int]]:
+    """Read records whose keys are windowed texts and whose values are 8-byte numbers.
+
+    Yields ((text, window start in ms), number) in their order: the last one of a window counts.
+    """
+    for columns in records:
+        for key, value in zip(columns.keys, columns.values, strict=True):
+            if key is not None and value is not None:
+                text = key[:-_WINDOW_START_BYTES].decode()
+                start_ms = int.from_bytes(key[-_WINDOW_START_BYTES:], "big")
+                yield (text, start_ms), int.from_bytes(value, "big", signed=True)
+
+
 class Results:
     """The latest count of each window and the latest ranking of each minute, as the topics say."""
 
@@ -54,12 +67,7 @@ class Results:
 
     def catch_up(self) -> None:
         """Read what both topics have got since the last call."""
-        for columns in self._trending.new_records():
-            for key, value in zip(columns.keys, columns.values, strict=True):
-                if key is not None and value is not None:
-                    tag = key[:-_WINDOW_START_BYTES].decode()
-                    start_ms = int.from_bytes(key[-_WINDOW_START_BYTES:], "big")
-                    self.counts[tag, start_ms] = int.from_bytes(value, "big", signed=True)
+        self.counts.update(windowed_counts(self._trending.new_records()))
         for columns in self._ranking.new_records():
             for key, value in zip(columns.keys, columns.values, strict=True):
                 if key is not None and value is not None:

@@ -15,8 +15,8 @@ TWEETS, TRENDING, RANKING = "tweets", "trending", "ranking"
 MORE_THAN_LIKES = 10
 RANKING_SIZE = 8
 
-# A replay is not in the order of event time: a partition may be minutes ahead of its neighbour. With
-# a day of grace no record is too late, so that the result does not depend on who is ahead.
+# A replay is not in the order of event time: a partition may be minutes ahead of another. With
+# a day of grace no record is too late, so the result does not depend on who is ahead.
 _GRACE = "1d"
 
 
