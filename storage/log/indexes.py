@@ -53,7 +53,8 @@ class _SparseIndex:
         file = self._fs.open(self.path, create=True)
         try:
             if file.size() != self._written * self.ENTRY_SIZE:
-                file.truncate(0)
+                if file.size():
+                    file.truncate(0)
                 self._written = 0
             if count > self._written:
                 file.append(self._encode(self._written))

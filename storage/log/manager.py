@@ -116,7 +116,9 @@ class LogManager:
 
     def _take_lock(self) -> None:
         try:
-            self.fs.make_dirs(self.data_dir)
+            if not self.fs.exists(self.data_dir):
+                self.fs.make_dirs(self.data_dir)
+                self.fs.flush_dir(os.path.dirname(os.path.abspath(self.data_dir)))
             self._lock = self.fs.lock(self._path(LOCK_FILE))
         except FileLockedError as error:
             raise DataDirectoryLockedError(str(error), error.holder_pid) from error

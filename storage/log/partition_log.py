@@ -131,6 +131,7 @@ class PartitionLog:
         self._bases: list[int] = []
         self._generation = 0  # grows when bytes that were readable are replaced
         self._directory_changed = True
+        self._unflushed_indexes: list[Segment] = []
         self._unflushed_snapshots: list[str] = []
         self._last_flush_ms = clock.time_ms()
         self.closed = False
@@ -367,17 +368,19 @@ class PartitionLog:
                 return active
             segment = Segment(self.fs, self.directory, self.log_end_offset, self.clock.time_ms())
             try:
+                active.seal()
+                if self.recovery_point >= self.log_end_offset:
+                    # Nothing of this segment is left to flush, so no flush and no recovery would
+                    # look at it again: its indexes must be on the disk before the next one exists.
+                    active.persist_indexes(flush=True)
+                    self.fs.flush_dir(self.directory)
+                self._write_snapshot(self.log_end_offset)
                 segment.create()
             except FileSystemError as error:
                 raise self._storage_error("roll", error) from error
+            self._unflushed_indexes.append(active)
             self._directory_changed = True
             self.add_segment(segment)
-            try:
-                active.seal()
-                self._write_snapshot(self.log_end_offset)
-            except FileSystemError as error:
-                # Both are rebuilt from the log when missing; the next flush tries again.
-                logger.warning("%s: %s", self.topic_partition, error)
             return segment
 
     def add_segment(self, segment: Segment) -> None:
@@ -575,19 +578,24 @@ class PartitionLog:
                     return
                 slot = max(0, bisect_right(self._bases, self.recovery_point) - 1)
                 waiting = self.segments[slot : -1 if sealed_only else None]
-                active = self.segments[-1]
+                present = set(map(id, self.segments))
+                sealed = [seg for seg in self._unflushed_indexes if id(seg) in present]
+                self._unflushed_indexes = []
                 snapshots, self._unflushed_snapshots = self._unflushed_snapshots, []
                 self._directory_changed = False
             try:
                 for segment in waiting:
                     segment.flush()
-                    if segment is not active:
-                        segment.persist_indexes(flush=True)
+                for segment in sealed:
+                    segment.persist_indexes(flush=True)
                 for path in snapshots:
                     self._flush_path(path)
                 self.fs.flush_dir(self.directory)
             except FileSystemError as error:
-                self._directory_changed = True
+                with self.lock:
+                    self._directory_changed = True
+                    self._unflushed_indexes += sealed
+                    self._unflushed_snapshots += snapshots
                 raise self._storage_error("flush", error) from error
             self.recovery_point = max(self.recovery_point, end)
             self._last_flush_ms = self.clock.time_ms()

@@ -175,6 +175,7 @@ def _load_indexes(log: PartitionLog, segment: Segment) -> None:
         )
         segment.size = segment.trusted_from = whole
     segment.seal()
+    segment.persist_indexes(flush=True)
 
 
 def _recover(log: PartitionLog, first: int) -> None:
@@ -202,6 +203,7 @@ def _recover(log: PartitionLog, first: int) -> None:
             return
         if following:
             segment.seal()
+            segment.persist_indexes(flush=True)
 
 
 def _drop(log: PartitionLog, slot: int, end: int) -> None:

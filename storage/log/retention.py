@@ -35,7 +35,6 @@ def delete_old_segments(log: PartitionLog, now_ms: int) -> int:
             log.replace_segments(log.segments[len(doomed) :])
             start = log.segments[0].base_offset
             log.log_start_offset = max(log.log_start_offset, start)
-            log.recovery_point = max(log.recovery_point, min(start, log.log_end_offset))
             for segment in doomed:
                 segment.delete()
             for offset in snapshot_offsets(log.fs, log.directory):

@@ -1,0 +1,308 @@
+"""Random work on a log, the power cut at every change of the disk, and what must hold afterwards."""
+
+import random
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aliran.core.clock import ManualClock
+from aliran.core.filesystem import MemoryFileSystem, PowerCut
+from aliran.core.types import TopicPartition
+from aliran.protocol.records import DecodedBatch, decode_batch, encode_batch, iter_headers
+from aliran.storage.log import LogConfig, LogManager, PartitionLog
+
+TP = TopicPartition("topic", 0)
+START_MS = 1_700_000_000_000
+
+
+class Kept(NamedTuple):
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+
+
+class Model:
+    """What the log was told, what it promised, and what may or may not have happened."""
+
+    def __init__(self) -> None:
+        self.records: dict[int, Kept] = {}  # all that appends and truncations left
+        self.durable: dict[int, Kept] = {}  # flushed: must be there
+        self.maybe: dict[int, Kept] = {}  # of the operation the power cut
+        self.start = 0  # records below may be gone
+        self.end = 0
+        self.minimum_start = 0  # the log may start there or later
+
+    def allowed(self, offset: int) -> set[Kept]:
+        return {found[offset] for found in (self.records, self.maybe) if offset in found}
+
+
+class Workload:
+    """Runs operations drawn from a seed; the same seed gives the same operations."""
+
+    def __init__(self, seed: int, fs: MemoryFileSystem, config: LogConfig) -> None:
+        self.chance = random.Random(seed)
+        self.fs = fs
+        self.config = config
+        self.clock = ManualClock(START_MS)
+        self.model = Model()
+        self.sequence = 0
+        self.count = 0
+        self.open()
+
+    def open(self) -> None:
+        self.manager = LogManager("/data", self.fs, self.clock, self.config)
+        self.manager.open()
+        self.log = self.manager.create(TP, self.config)
+
+    def run(self, steps: int) -> None:
+        operations = (
+            [self.append] * 6
+            + [self.append_idempotent] * 3
+            + [self.append_several] * 2
+            + [self.flush, self.roll, self.flush_due, self.truncate, self.delete, self.reopen]
+        )
+        for _ in range(steps):
+            self.clock.advance(self.chance.randrange(2000))
+            self.chance.choice(operations)()
+
+    def rows(self, most: int = 5) -> list[Kept]:
+        rows = []
+        for _ in range(self.chance.choice((1, 1, 2, most))):
+            self.count += 1
+            key = b"k%d" % self.chance.randrange(6)
+            value = b"v%d-" % self.count + b"x" * self.chance.randrange(60)
+            rows.append(Kept(key, value, self.clock.time_ms() - self.chance.randrange(3000)))
+        return rows
+
+    def expect(self, rows: list[Kept]) -> None:
+        end = self.model.end
+        self.model.maybe = {end + number: row for number, row in enumerate(rows)}
+
+    def happened(self) -> None:
+        model = self.model
+        model.records.update(model.maybe)
+        model.end = self.log.log_end_offset
+        model.maybe = {}
+        if self.config.flush_messages == 1:
+            model.durable = dict(model.records)
+
+    def append(self) -> None:
+        rows = self.rows(most=12)
+        self.expect(rows)
+        result = self.log.append_columns(*(list(column) for column in zip(*rows, strict=True)))
+        assert result.base_offset == self.model.end
+        self.happened()
+
+    def append_idempotent(self) -> None:
+        rows = self.rows()
+        self.expect(rows)
+        batch = encode_batch(
+            *(list(column) for column in zip(*rows, strict=True)),
+            producer_id=7,
+            producer_epoch=0,
+            base_sequence=self.sequence,
+        )
+        self.log.append(batch)
+        self.sequence += len(rows)
+        self.happened()
+
+    def append_several(self) -> None:
+        parts = [self.rows() for _ in range(3)]
+        self.expect([row for rows in parts for row in rows])
+        batches = b"".join(
+            encode_batch(*(list(column) for column in zip(*rows, strict=True))) for rows in parts
+        )
+        self.log.append(batches)
+        self.happened()
+
+    def flush(self) -> None:
+        self.log.flush()
+        self.model.durable = dict(self.model.records)
+
+    def flush_due(self) -> None:
+        self.manager.flush_due()
+        self.model.durable |= {
+            offset: row
+            for offset, row in self.model.records.items()
+            if offset < self.log.recovery_point
+        }
+
+    def roll(self) -> None:
+        self.log.roll()
+
+    def truncate(self) -> None:
+        model = self.model
+        if self.chance.random() < 0.5 or model.end - model.start < 2:
+            return
+        target = self.chance.randrange(max(model.start, model.end - 15), model.end)
+        # The batch that holds the target goes too; until the call returns, both are possible.
+        first = next(iter_headers(self.log.read(target, 1)))[1].base_offset
+        first = max(first, 0)
+        model.maybe = {o: row for o, row in model.records.items() if o >= first}
+        model.records = {o: row for o, row in model.records.items() if o < first}
+        model.durable = {o: row for o, row in model.durable.items() if o < first}
+        model.start = min(model.start, first)
+        self.log.truncate_to(target)
+        assert self.log.log_end_offset == first
+        self.forget_sequence()
+        model.maybe = {}
+        model.end = first
+
+    def delete(self) -> None:
+        model = self.model
+        model.start = self.chance.randrange(model.start, model.end + 1)
+        assert self.log.delete_records(model.start) == model.start
+        if self.chance.random() < 0.7:
+            self.manager.clean_up()
+        model.minimum_start = self.log.segments[0].base_offset
+
+    def reopen(self) -> None:
+        self.manager.close()
+        self.model.durable = dict(self.model.records)
+        self.open()
+        assert self.log.log_start_offset == self.model.start
+        assert self.log.log_end_offset == self.model.end
+        self.forget_sequence()
+
+    def forget_sequence(self) -> None:
+        """Go on with the sequence the log knows, as a client that re-sends would find out."""
+        entries = self.log.producers.entries()
+        self.sequence = entries[0].last_sequence + 1 if entries else 0
+
+
+def read_all(log: PartitionLog) -> dict[int, list[tuple[int, DecodedBatch]]]:
+    """Every batch of every segment with its position, straight from the files."""
+    result = {}
+    for segment in log.segments:
+        data = segment.log.read(0, segment.log.size())
+        assert len(data) == segment.size
+        positions = [position for position, _ in iter_headers(data)]
+        result[segment.base_offset] = [(at, decode_batch(data, at)) for at in positions]
+    return result
+
+
+def check_log(log: PartitionLog, model: Model) -> None:
+    found: dict[int, Kept] = {}
+    next_offset = log.segments[0].base_offset
+    last_sequence = None
+    content = read_all(log)
+    for base, batches in content.items():
+        for _, (header, *columns, _) in batches:
+            assert base <= header.base_offset == next_offset
+            next_offset = header.last_offset + 1
+            for offset, key, value, timestamp in zip(*columns, strict=True):
+                found[offset] = Kept(key, value, timestamp)
+            if header.producer_id == 7:
+                last_sequence = header.last_sequence
+    assert log.log_end_offset == next_offset
+    assert log.segments[0].base_offset <= log.log_start_offset <= log.log_end_offset
+    for offset, row in model.durable.items():
+        if offset >= model.start:
+            assert found.get(offset) == row, f"flushed record {offset} is lost"
+    for offset, row in found.items():
+        assert row in model.allowed(offset), f"record {offset} was never written"
+    entries = log.producers.entries()
+    if last_sequence is not None:
+        assert entries[0].last_sequence == last_sequence
+    check_indexes(log, content)
+    check_reads(log, found)
+
+
+def check_indexes(log: PartitionLog, content: dict[int, list[tuple[int, DecodedBatch]]]) -> None:
+    for segment in log.segments:
+        batches = {at: batch.header for at, batch in content[segment.base_offset]}
+        for offset, position in segment.offset_index.entries():
+            assert batches[position].last_offset == offset
+        for timestamp, offset in segment.time_index.entries():
+            times = [h.max_timestamp for h in batches.values() if h.last_offset <= offset]
+            assert times[-1] == max(times) == timestamp
+        newest = max((h.max_timestamp for h in batches.values()), default=-1)
+        assert segment.max_timestamp == newest
+
+
+def check_reads(log: PartitionLog, found: dict[int, Kept]) -> None:
+    visible = {o: row for o, row in found.items() if o >= log.log_start_offset}
+    for offset in visible:
+        header = next(iter_headers(log.read(offset, 1)))[1]
+        assert header.base_offset <= offset <= header.last_offset
+    assert log.read(log.log_end_offset, 1000) == b""
+    for wanted in {row.timestamp + delta for row in visible.values() for delta in (0, 1)}:
+        match = next(((o, r.timestamp) for o, r in visible.items() if r.timestamp >= wanted), None)
+        assert log.offset_for_timestamp(wanted) == match
+
+
+def go_on(workload: Workload, log: PartitionLog, manager: LogManager) -> None:
+    """After recovery the log takes records, closes cleanly, and is the same when opened again."""
+    end = log.log_end_offset
+    log.append_columns([b"k"], [b"after"], [START_MS])
+    manager.close()
+    again = LogManager("/data", workload.fs, workload.clock, workload.config)
+    again.open()
+    log = again.create(TP, workload.config)
+    assert log.log_end_offset == end + 1
+    (offset,) = decode_batch(log.read(end, 1)).offsets
+    assert offset == end
+    again.close()
+
+
+def cut_everywhere(seed: int, steps: int, config: LogConfig, *, every: int = 1) -> int:
+    """Run the workload once for each change it makes to the disk, cutting the power there."""
+    fs = MemoryFileSystem()
+    whole = Workload(seed, fs, config)
+    whole.run(steps)
+    check_log(whole.log, whole.model)
+    cuts = 0
+    for at in range(1 + seed % every, fs.mutations + 1, every):
+        keep = ("flushed", "written", random.Random(at), random.Random(-at))[at // every % 4]
+        run_and_cut(seed, steps, config, at, keep)
+        cuts += 1
+    return cuts
+
+
+def run_and_cut(seed, steps, config, at, keep) -> None:
+    fs = MemoryFileSystem()
+    fs.fail_after(at, seed=at)
+    workload = None
+    try:
+        workload = Workload.__new__(Workload)
+        workload.__init__(seed, fs, config)
+        workload.run(steps)
+    except PowerCut:
+        pass
+    else:
+        pytest.fail("the power was never cut")
+    fs.crash(keep)
+    manager = LogManager("/data", fs, workload.clock, config)
+    manager.open()
+    log = manager.create(TP, config)
+    try:
+        if keep == "written":
+            workload.model.durable = dict(workload.model.records)
+        check_log(log, workload.model)
+        go_on(workload, log, manager)
+    except AssertionError as error:
+        raise AssertionError(f"seed={seed} steps={steps} at={at} keep={keep}: {error}") from error
+
+
+CONFIGS = {
+    "small segments": LogConfig(segment_bytes=1500, index_interval_bytes=100),
+    "every append flushed": LogConfig(
+        segment_bytes=2500, index_interval_bytes=0, flush_messages=1, max_message_bytes=600
+    ),
+    "one segment": LogConfig(index_interval_bytes=200),
+    "age": LogConfig(segment_ms=5000, segment_bytes=1500, index_interval_bytes=50),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("seed", range(2))
+def test_nothing_flushed_is_lost_and_nothing_unwritten_appears(name: str, seed: int) -> None:
+    assert cut_everywhere(seed, 25, CONFIGS[name]) > 25
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(100, 1_000_000), name=st.sampled_from(sorted(CONFIGS)))
+def test_power_cuts_in_any_workload(seed: int, name: str) -> None:
+    assert cut_everywhere(seed, 60, CONFIGS[name], every=9) > 2
