@@ -41,7 +41,12 @@ def encoder_source(api_name: str, *, request: bool, version: int) -> tuple[str, 
     api, message = _message(api_name, request)
     writer = EncoderSource(api, version, import_module(f"aliran.protocol.messages.{api_name}"))
     source = writer.write(message)
-    return source, writer.namespace
+
+    def unwritable(body: object, error: Exception) -> ProtocolError:
+        reason = find_fault(message, body, version) or error
+        return ProtocolError(f"cannot write {message.name} version {version}: {reason}")
+
+    return source, writer.namespace | {"ERRORS": _ENCODE_ERRORS, "unwritable": unwritable}
 
 
 def compile_decoder(api_name: str, *, request: bool, version: int) -> Decoder:
@@ -64,19 +69,7 @@ def compile_encoder(api_name: str, *, request: bool, version: int) -> Encoder:
     """
     source, namespace = encoder_source(api_name, request=request, version=version)
     _run(source, namespace, f"<encode {api_name} v{version}>")
-    encode = cast(Encoder, namespace["encode"])
-    _, message = _message(api_name, request)
-
-    def checked(body: Message, head: bytes) -> list[Buffer]:
-        try:
-            return encode(body, head)
-        except _ENCODE_ERRORS as error:
-            raise ProtocolError(
-                f"cannot write {message.name} version {version}: "
-                f"{find_fault(message, body, version) or error}"
-            ) from error
-
-    return checked
+    return cast(Encoder, namespace["encode"])
 
 
 def _message(api_name: str, request: bool) -> tuple[Api, Struct]:

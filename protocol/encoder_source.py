@@ -28,6 +28,9 @@ class EncoderSource(Source):
 
     def write(self, message: Struct) -> str:
         """Return the source of the whole function."""
+        self._depth = 2
+        with self.block(f"if type(o) is not {self.class_name(message)}:"):
+            self.line("raise TypeError")
         self.line("parts = [head]")
         self.line("w = parts.append")
         self.line("chunks = []")
@@ -36,7 +39,10 @@ class EncoderSource(Source):
         with self.block("if parts:"):
             self.line("chunks.append(b''.join(parts))")
         self.line("return chunks")
-        return self.text("def encode(o, head):")
+        self._depth = 1
+        with self.block("except ERRORS as error:"):
+            self.line("raise unwritable(o, error) from error")
+        return self.text("def encode(o, head):\n    try:")
 
     def put(self, code: str, value: str = "") -> None:
         """Write a value of fixed size, together with its neighbours; `x` is a zero byte."""
