@@ -61,6 +61,8 @@ class MemoryStateDatabase:
         range_deletes: Mapping[str, Sequence[KeyRange]] | None = None,
     ) -> None:
         """Apply range deletes, then changes and offsets."""
+        if self._closed:
+            raise closed_error(self.path)
         ranges = range_deletes or {}
         for store in (*changes, *ranges):
             self._entries(store)

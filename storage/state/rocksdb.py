@@ -22,6 +22,7 @@ from rocksdict import CompactOptions, DbClosedError, Rdict, WriteBatch, WriteOpt
 from aliran.storage.state.errors import (
     StateError,
     closed_error,
+    corrupted_error,
     foreign_files_error,
     path_error,
     state_error,
@@ -115,6 +116,7 @@ class RocksDBStateDatabase:
         range_deletes: Mapping[str, Sequence[KeyRange]] | None = None,
     ) -> None:
         """Apply range deletes, changes and offsets as one batch."""
+        self._database()
         ranges = range_deletes or {}
         for store in (*changes, *ranges):
             self._family(store)
@@ -219,6 +221,8 @@ class RocksDBStateDatabase:
         foreign = [name for name in names if not _ROCKSDB_FILES.fullmatch(name)]
         if foreign and "CURRENT" not in names:
             raise foreign_files_error(path, foreign)
+        if "CURRENT" not in names and any(name.endswith((".sst", ".log")) for name in names):
+            raise corrupted_error(path, "its file CURRENT is missing")
         try:
             existing = Rdict.list_cf(path) if "CURRENT" in names else []
         except Exception as error:
@@ -236,8 +240,11 @@ class RocksDBStateDatabase:
         families = {*existing, *ours, _OFFSETS, _DEFAULT}
         database = Rdict(
             self.path,
-            build_options(settings),
-            column_families={name: build_options(settings) for name in sorted(families)},
+            build_options(settings, small=True),
+            column_families={
+                name: build_options(settings, small=not name.startswith(_STORE_PREFIX))
+                for name in sorted(families)
+            },
         )
         for name in self._store_names:
             self._families[name] = database.get_column_family(_STORE_PREFIX + name)

@@ -23,7 +23,9 @@ class SharedMemory:
     """One block cache and one budget for unflushed writes, shared by many databases.
 
     When the write budget is used up, the database that writes next flushes; unflushed writes
-    are counted within the cache, so that `block_cache_bytes` bounds both together.
+    are counted within the cache, so that `block_cache_bytes` bounds both together. An idle store
+    counts with about 0.4 MiB (the filter of its write buffer): with several hundred stores in a
+    process give it a larger budget, or it will flush all the time.
 
     Args:
         block_cache_bytes: For table blocks read, indexes and filters, and unflushed writes.
@@ -31,7 +33,7 @@ class SharedMemory:
     """
 
     def __init__(
-        self, block_cache_bytes: int = 128 * _MIB, write_buffer_bytes: int = 64 * _MIB
+        self, block_cache_bytes: int = 192 * _MIB, write_buffer_bytes: int = 128 * _MIB
     ) -> None:
         self.block_cache = Cache(block_cache_bytes)
         self.write_buffers = WriteBufferManager.new_write_buffer_manager_with_cache(
@@ -63,8 +65,8 @@ def process_memory() -> SharedMemory:
 class RocksDBOptions:
     """Settings of a state database; the defaults suit tens of tasks in one process.
 
-    A store with its offsets then takes at most `write_buffer_bytes` per store before it is
-    flushed, and all databases together no more than the shared memory's budget.
+    A database is flushed when one of its stores has `write_buffer_bytes` unflushed, or when all
+    databases together have used up the budget of the shared memory.
 
     Attributes:
         write_buffer_bytes: Unflushed bytes of one store at which its database flushes.
@@ -91,8 +93,14 @@ class RocksDBOptions:
     configure: Callable[[Options], None] | None = None
 
 
-def build_options(settings: RocksDBOptions) -> Options:
-    """Return RocksDB's options for one store, or for the database as a whole."""
+def build_options(settings: RocksDBOptions, *, small: bool = False) -> Options:
+    """Return RocksDB's options for one store.
+
+    Args:
+        settings: What the user has set.
+        small: For the database as a whole, and for families of few entries: they get a small
+            write buffer without filter.
+    """
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.create_missing_column_families(True)
@@ -101,14 +109,16 @@ def build_options(settings: RocksDBOptions) -> Options:
     options.set_atomic_flush(True)
     memory = settings.memory or process_memory()
     options.set_write_buffer_manager(memory.write_buffers)
-    options.set_write_buffer_size(settings.write_buffer_bytes)
+    options.set_write_buffer_size(_MIB if small else settings.write_buffer_bytes)
     options.set_max_write_buffer_number(3)
     # Arenas count in full against the shared budget; the default of 1 MiB a store would use it
     # up with nothing in them.
     options.set_arena_block_size(64 * 1024)
-    # A miss is the usual first look-up of a new key; this makes it eight times cheaper.
-    options.set_memtable_whole_key_filtering(True)
-    options.set_memtable_prefix_bloom_ratio(0.05)
+    if not small:
+        # A miss is the usual first look-up of a new key; this makes it several times cheaper.
+        # The filter takes its share of the buffer at once, hence no more than needed.
+        options.set_memtable_whole_key_filtering(True)
+        options.set_memtable_prefix_bloom_ratio(0.02)
     options.set_block_based_table_factory(_table_options(settings, memory))
     options.set_compression_type(getattr(DBCompressionType, settings.compression)())
     options.set_compaction_style(getattr(DBCompactionStyle, settings.compaction)())
@@ -118,7 +128,7 @@ def build_options(settings: RocksDBOptions) -> Options:
     options.set_max_log_file_size(_MIB)
     options.set_stats_dump_period_sec(0)
     options.set_stats_persist_period_sec(0)
-    if settings.configure is not None:
+    if settings.configure is not None and not small:
         settings.configure(options)
     return options
 

@@ -131,7 +131,8 @@ class WindowBytesStore:
             self.observed_stream_time,
         )
         live = self._live_segment(observed)
-        segment, prefix = -1, b""
+        segment: int | None = None
+        prefix = b""
         sequence = 0
         for key, start, value in entries:
             if start > observed:
@@ -141,12 +142,12 @@ class WindowBytesStore:
                 sequence = self._next_sequence()
             changelog_key = key + pack_suffix(start, sequence)
             log_key(changelog_key)
-            if start // interval != segment:
+            entry_segment = start // interval
+            if entry_segment != segment:
                 if start < 0:
                     raise _negative_start(self.name, key, start)
-                segment = start // interval
-                prefix = pack_segment(segment)
-            if segment < live:
+                segment, prefix = entry_segment, pack_segment(entry_segment)
+            if entry_segment < live:
                 self.dropped += 1
             elif value is not None or not self.retain_duplicates:
                 staged[prefix + changelog_key] = value
