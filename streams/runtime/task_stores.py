@@ -132,6 +132,11 @@ class TaskStores:
         """The updates on their way to changelogs."""
         return list(self._buffers.values())
 
+    @property
+    def changelog_partitions(self) -> set[TopicPartition]:
+        """The changelog partitions that this task writes or restores from."""
+        return set(self._partitions.values())
+
     def open_view(self, name: str, current_time: Callable[[], int]) -> Any:
         """Return a store as processors of the user's and tests see it.
 

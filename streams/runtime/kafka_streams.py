@@ -1,0 +1,504 @@
+"""`KafkaStreams`: runs a topology against a broker, and says how it fares.
+
+States, as of Kafka's class of that name:
+
+| from | to |
+|---|---|
+| CREATED | REBALANCING, PENDING_SHUTDOWN |
+| REBALANCING | RUNNING, PENDING_SHUTDOWN, PENDING_ERROR |
+| RUNNING | REBALANCING, PENDING_SHUTDOWN, PENDING_ERROR |
+| PENDING_SHUTDOWN | NOT_RUNNING |
+| PENDING_ERROR | ERROR |
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import TracebackType
+from typing import Any, Self
+
+from aliran.broker.embedded import EmbeddedBroker
+from aliran.clients.embedded import EmbeddedTransport
+from aliran.clients.transport import TopicSpec, Transport, UnknownTopicError
+from aliran.core.clock import Clock, SystemClock
+from aliran.core.errors import AliranError
+from aliran.core.types import Columns, TopicPartition
+from aliran.serdes import serde_for
+from aliran.streams import operators as op
+from aliran.streams.engine.tables import CacheBudget
+from aliran.streams.errors import IllegalStateError, TopologyError
+from aliran.streams.runtime.config import StreamsConfig
+from aliran.streams.runtime.defaults import with_default_serdes
+from aliran.streams.runtime.internal_topics import TopicPlan
+from aliran.streams.runtime.stream_loop import LoopSettings, StreamLoop
+from aliran.streams.runtime.task import TaskEnvironment
+from aliran.streams.runtime.task_factory import RestoreListener, TaskFactory
+from aliran.streams.topology import Topology
+
+logger = logging.getLogger("aliran.streams")
+
+_GC_THRESHOLD = 50_000
+"""New objects before a collection: batches make and drop thousands at a time, none in cycles."""
+
+
+class State(Enum):
+    """Where in its life an application is. Kafka: `KafkaStreams.State`."""
+
+    CREATED = "CREATED"
+    REBALANCING = "REBALANCING"
+    RUNNING = "RUNNING"
+    PENDING_SHUTDOWN = "PENDING_SHUTDOWN"
+    NOT_RUNNING = "NOT_RUNNING"
+    PENDING_ERROR = "PENDING_ERROR"
+    ERROR = "ERROR"
+
+
+_NEXT = {
+    State.CREATED: {State.REBALANCING, State.PENDING_SHUTDOWN},
+    State.REBALANCING: {State.RUNNING, State.PENDING_SHUTDOWN, State.PENDING_ERROR},
+    State.RUNNING: {State.REBALANCING, State.PENDING_SHUTDOWN, State.PENDING_ERROR},
+    State.PENDING_SHUTDOWN: {State.NOT_RUNNING, State.PENDING_ERROR},
+    State.NOT_RUNNING: set(),
+    State.PENDING_ERROR: {State.ERROR},
+    State.ERROR: set(),
+}
+
+StateListener = Callable[[State, State], None]
+"""Called with (new state, old state)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsStatistics:
+    """What an application has done since it started.
+
+    Attributes:
+        processed_records: Records handed to sub-topologies, repartitioned ones included.
+        dropped_records: Records that the semantics drop: late, without a key, of invalid time.
+        failed_records: Records that raised and were skipped (`on_error="skip"`).
+        commits: How many commits there were.
+    """
+
+    processed_records: int
+    dropped_records: int
+    failed_records: int
+    commits: int
+
+
+class KafkaStreams:
+    """Runs a topology. Kafka: `KafkaStreams`; `App` wraps it together with a builder.
+
+    Args:
+        topology: What to run.
+        config: Settings, see `StreamsConfig`.
+        clock: Where time comes from.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        config: Mapping[str, Any] | StreamsConfig,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = StreamsConfig.from_mapping(config)
+        self.state = State.CREATED
+        self.error: Exception | None = None
+        self._topology = with_default_serdes(
+            topology, serde_for(self.config.default_key), serde_for(self.config.default_value)
+        )
+        self._clock = clock or SystemClock()
+        self._listener: StateListener = lambda _new, _old: None
+        self._on_restore: RestoreListener = lambda *_: None
+        self._broker: EmbeddedBroker | None = None
+        self._temporary: str | None = None
+        self._transport: Transport | None = None
+        self._loop: StreamLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+        self._final: StreamsStatistics | None = None
+
+    # ------------------------------------------------------------------ life
+
+    def open(self) -> Self:
+        """Connect: start the embedded broker if it is that. Called by `start` and `run`.
+
+        Raises:
+            AliranError: The broker cannot be started or reached; says why.
+        """
+        with self._lock:
+            if self.state is not State.CREATED:
+                raise IllegalStateError(
+                    f"the application is {self.state.value} and cannot be started again: make a "
+                    "new one"
+                )
+            if self._transport is None:
+                self._transport = self._connect()
+        return self
+
+    def start(self) -> Self:
+        """Run on a thread of its own until `close`.
+
+        Raises:
+            AliranError: It cannot start; says why.
+        """
+        self.open()
+        loop = self._prepare()
+        self._thread = threading.Thread(
+            target=self._run_quietly, args=(loop,), name=f"aliran-{self.config.application_id}"
+        )
+        self._thread.start()
+        return self
+
+    def run(self) -> None:
+        """Run on this thread until `stop` is called from another one or a signal handler.
+
+        Raises:
+            AliranError: It cannot start, or stopped on an error; says why.
+        """
+        self.open()
+        self._run(self._prepare())
+
+    def stop(self) -> None:
+        """Ask for the end: commit, then close. Returns at once; may be called by signal handlers."""
+        if self._loop is not None:
+            self._loop.stop()
+
+    def close(self, timeout_s: float | None = None) -> bool:
+        """Stop, commit, and let go of everything. A second call does nothing.
+
+        Args:
+            timeout_s: How long to wait for the stream thread; None without limit.
+
+        Returns:
+            Whether everything was closed in that time.
+        """
+        self.stop()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout_s)
+            if thread.is_alive():
+                return False
+        if self.state is State.CREATED:
+            self._move(State.PENDING_SHUTDOWN)
+            self._move(State.NOT_RUNNING)
+        self._disconnect()
+        return True
+
+    def clean_up(self) -> None:
+        """Delete the local state; it is restored from the changelogs. Kafka: `cleanUp`.
+
+        Raises:
+            IllegalStateError: The application is running.
+        """
+        if self.state not in (State.CREATED, State.NOT_RUNNING, State.ERROR):
+            raise IllegalStateError("stop the application before clean_up()")
+        path = os.path.join(self._state_dir(), self.config.application_id)
+        shutil.rmtree(path, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ watching
+
+    def set_state_listener(self, listener: StateListener) -> None:
+        """Have `listener(new, old)` called at each change of state."""
+        self._listener = listener
+
+    def set_restore_listener(self, listener: RestoreListener) -> None:
+        """Have `listener(store, changelog, restored, total)` called while stores are restored."""
+        self._on_restore = listener
+
+    def wait_until_running(self, timeout_s: float = 30) -> None:
+        """Wait until the tasks are restored and running.
+
+        Raises:
+            AliranError: What stopped the application.
+            TimeoutError: It took longer.
+        """
+        deadline = self._clock.monotonic() + timeout_s
+        while self.state is not State.RUNNING:
+            self._raise_error()
+            if self._ended.wait(0.005):
+                self._raise_error()
+                raise IllegalStateError(f"the application is {self.state.value}")
+            if self._clock.monotonic() > deadline:
+                raise TimeoutError(
+                    f"{self.config.application_id} is still {self.state.value} after {timeout_s} s"
+                )
+
+    def wait_until_idle(self, timeout_s: float = 30) -> None:
+        """Wait until all records that are in the input topics by now are processed and committed.
+
+        Raises:
+            AliranError: What stopped the application.
+            TimeoutError: It took longer.
+        """
+        self.wait_until_running(timeout_s)
+        if self._loop is None:
+            return
+        if not self._loop.when_idle().wait(timeout_s):
+            raise TimeoutError(
+                f"{self.config.application_id} is still busy after {timeout_s} s: records arrive "
+                "faster than they are processed, or a partition waits for another one"
+            )
+        self._raise_error()
+
+    def statistics(self) -> StreamsStatistics:
+        """Return counters of what was done since the start."""
+        if self._final is not None:
+            return self._final
+        loop = self._loop
+        tasks = [] if loop is None else [task.statistics for task in list(loop.tasks.values())]
+        return StreamsStatistics(
+            sum(task.processed_records for task in tasks),
+            sum(task.dropped_records for task in tasks),
+            sum(task.failed_records for task in tasks),
+            0 if loop is None else loop.commits,
+        )
+
+    @property
+    def broker(self) -> EmbeddedBroker:
+        """The embedded broker.
+
+        Raises:
+            IllegalStateError: `brokers` names a cluster, or nothing is open yet.
+        """
+        if self._broker is None:
+            raise IllegalStateError(
+                "there is no embedded broker: it is there between open() and close(), and only "
+                "with brokers='embedded'"
+            )
+        return self._broker
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """The address of the broker, for other clients."""
+        if self.config.is_embedded:
+            return self.broker.bootstrap_servers
+        return self.config.brokers
+
+    @property
+    def topology(self) -> Topology:
+        """What runs here."""
+        return self._topology
+
+    # ------------------------------------------------------------------ records in and out
+
+    def connect(self) -> Transport:
+        """Return a further connection to the broker, for whoever opens it to close."""
+        if self._broker is not None:
+            return EmbeddedTransport(self._broker.broker, self._broker.bootstrap_servers)
+        return self._connect()
+
+    def partitions_of(self, transport: Transport, topic: str) -> int:
+        """Return the number of partitions of a topic, made where the broker makes topics."""
+        return _PartitionCounts(transport, {})(topic)
+
+    def read_all(self, transport: Transport, topic: str) -> Iterator[Columns]:
+        """Yield the records that are in a topic now, partition by partition."""
+        count = transport.partition_counts([topic]).get(topic)
+        if count is None:
+            raise UnknownTopicError(f"there is no topic {topic!r} at the {transport.describe()}")
+        partitions = [TopicPartition(topic, number) for number in range(count)]
+        for partition, (begin, end) in transport.bounds(partitions).items():
+            yield from transport.read(partition, begin, end)
+
+    def time_ms(self) -> int:
+        """Return wall-clock time in milliseconds."""
+        return self._clock.time_ms()
+
+    # ------------------------------------------------------------------ inside: connecting
+
+    def _connect(self) -> Transport:
+        if not self.config.is_embedded:
+            from aliran.clients.kafka import KafkaTransport  # librdkafka, only where it is needed
+
+            return KafkaTransport(self.config.brokers, self.config.client)
+        data_dir = self.config.data_dir
+        broker_dir = None if data_dir is None else os.path.join(data_dir, "broker")
+        self._broker = EmbeddedBroker(
+            broker_dir, listen=self.config.listen, config=dict(self.config.broker_config)
+        ).start()
+        return EmbeddedTransport(self._broker.broker, self._broker.bootstrap_servers)
+
+    def _state_dir(self) -> str:
+        if self.config.state_dir is not None:
+            return self.config.state_dir
+        if self.config.data_dir is not None:
+            return os.path.join(self.config.data_dir, "state")
+        if not self.config.is_embedded:
+            return os.path.join(tempfile.gettempdir(), "aliran-state")
+        if self._temporary is None:
+            self._temporary = tempfile.mkdtemp(prefix="aliran-state-")
+        return self._temporary
+
+    def _prepare(self) -> StreamLoop:
+        """Plan the topics and join the group."""
+        transport = self._transport
+        if transport is None:
+            raise IllegalStateError("the application is not open")
+        config = self.config
+        if not any(isinstance(node, op.SourceNode) for node in self._topology.nodes):
+            raise TopologyError("the topology reads no topic: begin with stream() or table()")
+        try:
+            plan = TopicPlan(self._topology, config.application_id, transport)
+            plan.prepare()
+            environment = TaskEnvironment(
+                application_id=config.application_id,
+                topology=self._topology,
+                partition_count=_PartitionCounts(transport, plan.counts),
+                clock=self._clock,
+                state_dir=self._state_dir(),
+                cache=CacheBudget(config.cache_max_bytes) if config.cache_max_bytes else None,
+                on_error=config.on_error,
+                default_extractor=config.default_timestamp_extractor,
+            )
+            factory = TaskFactory(
+                environment, plan, transport, self._state_dir(), config.auto_offset_reset
+            )
+            factory.on_restore = self._on_restore
+            settings = LoopSettings(
+                config.commit_interval_ms,
+                config.poll_ms,
+                config.buffered_records_per_partition,
+                config.max_task_idle_ms,
+            )
+            loop = self._loop = StreamLoop(transport, factory, settings, self._clock)
+            topics = [
+                topic for part in self._topology.subtopologies() for topic in plan.topics_of(part)
+            ]
+            transport.join(config.application_id, topics, loop)
+            transport.claim(plan.own_topics())
+        except BaseException:
+            self._disconnect()
+            raise
+        self._move(State.REBALANCING)
+        return loop
+
+    def _disconnect(self) -> None:
+        with self._lock:
+            transport, self._transport = self._transport, None
+            broker, self._broker = self._broker, None
+            temporary, self._temporary = self._temporary, None
+        if transport is not None:
+            transport.close()
+        if broker is not None:
+            broker.close()
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    # ------------------------------------------------------------------ inside: running
+
+    def _run_quietly(self, loop: StreamLoop) -> None:
+        try:
+            self._run(loop)
+        except Exception:  # kept in self.error, and raised to whoever waits
+            logger.debug("the stream thread ended", exc_info=True)
+
+    def _run(self, loop: StreamLoop) -> None:
+        with _TunedCollector():
+            try:
+                loop.run(self._restored)
+            except BaseException as error:
+                self._final = self.statistics()
+                self._failed(error)
+                raise
+            self._final = self.statistics()
+        self._move(State.PENDING_SHUTDOWN)
+        if self._transport is not None:
+            self._transport.leave()
+        self._move(State.NOT_RUNNING)
+        self._ended.set()
+
+    def _restored(self) -> None:
+        if self.state is State.REBALANCING:
+            self._move(State.RUNNING)
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            self.error = error
+        self._move(State.PENDING_ERROR)
+        if isinstance(error, AliranError):
+            logger.error("%s stopped: %s", self.config.application_id, error)
+        else:
+            logger.exception("%s stopped", self.config.application_id)
+        self._move(State.ERROR)
+        self._ended.set()
+
+    def _raise_error(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def _move(self, new: State) -> None:
+        with self._lock:
+            old = self.state
+            if new not in _NEXT[old]:
+                return
+            self.state = new
+        logger.info("%s: %s -> %s", self.config.application_id, old.value, new.value)
+        self._listener(new, old)
+
+
+class _PartitionCounts:
+    """Numbers of partitions by topic, asked for once; topics that are missing are made."""
+
+    def __init__(self, transport: Transport, known: dict[str, int]) -> None:
+        self._transport = transport
+        self._known = dict(known)
+
+    def __call__(self, topic: str) -> int:
+        count = self._known.get(topic)
+        if count is None:
+            count = self._known[topic] = self._find(topic)
+        return count
+
+    def _find(self, topic: str) -> int:
+        counts = self._transport.partition_counts([topic])
+        if topic not in counts and self._transport.auto_creates_topics():
+            self._transport.create_topics([TopicSpec(topic, -1)])
+            counts = self._transport.partition_counts([topic])
+        if topic not in counts:
+            raise UnknownTopicError(
+                f"output topic {topic!r} does not exist, and the {self._transport.describe()} "
+                "does not create topics on first use (auto.create.topics.enable=false): create it "
+                f"first, for example with `aliran topics create {topic}`"
+            )
+        return counts[topic]
+
+
+class _TunedCollector:
+    """Collect garbage less often while records flow.
+
+    Records are many, short-lived and free of cycles; a collector that looks at every live object
+    each 700 allocations doubles the cost of JSON (measured). What lives now is set aside.
+    """
+
+    def __enter__(self) -> None:
+        self._thresholds = gc.get_threshold()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD, 20, 100)
+
+    def __exit__(self, *_: object) -> None:
+        gc.set_threshold(*self._thresholds)
+        gc.unfreeze()

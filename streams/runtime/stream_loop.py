@@ -1,0 +1,304 @@
+"""The loop that drives an application's tasks on one thread. Kafka: `StreamThread`.
+
+Each turn: poll, hand records to tasks, process them, send what came out, commit when it is time.
+
+**Commit** has one order, for all tasks together:
+
+1. Flush the caches: held-back updates go to stores, changelogs and downstream.
+2. Flush the outputs and changelogs: the broker has acknowledged everything.
+3. Commit the input positions.
+4. Write the stores, and the changelog offsets they stand at, in one batch a task.
+
+So a store is never ahead of its changelog, nor of the committed positions. A crash after 2 repeats
+work; one after 3 leaves the store behind its changelog, and restoring brings it up.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection
+
+from aliran.clients.transport import GroupFencedError, Position, Transport
+from aliran.core.clock import Clock
+from aliran.core.types import TopicPartition
+from aliran.streams.runtime.task import StreamTask, TaskId
+from aliran.streams.runtime.task_factory import TaskFactory
+
+logger = logging.getLogger("aliran.streams")
+
+_MAX_WAIT_MS = 60_000
+_PURGE_INTERVAL_S = 30
+"""Kafka: `repartition.purge.interval.ms`."""
+
+
+class LoopSettings:
+    """What the loop needs of the configuration.
+
+    Attributes:
+        commit_interval_ms: Time between commits.
+        poll_ms: Longest wait for records.
+        max_queued: A partition is paused while more records than this wait.
+        max_task_idle_ms: See `StreamsConfig`.
+    """
+
+    def __init__(
+        self, commit_interval_ms: int, poll_ms: int, max_queued: int, max_task_idle_ms: int
+    ) -> None:
+        self.commit_interval_ms = commit_interval_ms
+        self.poll_ms = poll_ms
+        self.max_queued = max_queued
+        self.max_task_idle_ms = max_task_idle_ms
+
+
+class StreamLoop:
+    """See the module; implements the transport's `RebalanceListener`.
+
+    Attributes:
+        tasks: The tasks that run here. Only the loop's thread changes them.
+    """
+
+    def __init__(
+        self, transport: Transport, factory: TaskFactory, settings: LoopSettings, clock: Clock
+    ) -> None:
+        self.tasks: dict[TaskId, StreamTask] = {}
+        self.commits = 0
+        self._transport = transport
+        self._factory = factory
+        self._settings = settings
+        self._clock = clock
+        self._task_of: dict[TopicPartition, StreamTask] = {}
+        self._paused: set[TopicPartition] = set()
+        self._idle_since: dict[TaskId, float] = {}
+        self._uncommitted = False
+        self._last_commit = clock.monotonic()
+        self._last_purge = clock.monotonic()
+        self._stopping = threading.Event()
+        self._waiters: list[threading.Event] = []
+        self._on_running: Callable[[], None] = _do_nothing
+
+    # ------------------------------------------------------------------ from outside
+
+    def stop(self) -> None:
+        """Ask the loop to commit and return; from any thread or a signal handler."""
+        self._stopping.set()
+
+    def when_idle(self) -> threading.Event:
+        """Return an event that is set once everything there is by then is processed and committed.
+
+        May be called from any thread.
+        """
+        event = threading.Event()
+        self._waiters.append(event)
+        return event
+
+    def run(self, on_running: Callable[[], None]) -> None:
+        """Run until `stop`, then commit and close the tasks.
+
+        Args:
+            on_running: Called, without arguments, when the tasks of an assignment are restored.
+
+        Raises:
+            AliranError: A record could not be processed, or the broker is not to be reached; what
+                was not committed is dropped, and is processed again by the next run.
+        """
+        self._on_running = on_running
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+            self.commit()
+        finally:
+            self._close_tasks()
+
+    # ------------------------------------------------------------------ one turn
+
+    def _turn(self) -> None:
+        waiters = list(self._waiters)
+        found = self._poll()
+        processed = self._process()
+        self._send()
+        self._punctuate()
+        if self._commit_is_due():
+            self.commit()
+        if waiters and not found and not processed and self._is_idle():
+            self.commit()
+            for event in waiters:
+                self._waiters.remove(event)
+                event.set()
+
+    def _poll(self) -> bool:
+        batches = self._transport.poll(self._wait_ms())
+        for columns in batches:
+            task = self._task_of.get(TopicPartition(columns.topic, columns.partition))
+            if task is not None:  # else of a task that was given up meanwhile
+                task.add(columns)
+        if batches:
+            self._pause_full()
+        return bool(batches)
+
+    def _process(self) -> int:
+        total = sum(
+            task.process(ready=lambda t=task: self._is_ready(t)) for task in self.tasks.values()
+        )
+        if total:
+            self._uncommitted = True
+            self._resume_drained()
+        return total
+
+    def _send(self) -> None:
+        for task in self.tasks.values():
+            for columns in task.drain():
+                self._transport.send(columns)
+                self._uncommitted = True
+
+    def _punctuate(self) -> None:
+        now_ms = self._clock.time_ms()
+        for task in self.tasks.values():
+            due = task.wall_clock_punctuations.next_due_ms
+            if due is not None and due <= now_ms:
+                task.punctuate_wall_clock(now_ms)
+                self._uncommitted = True
+
+    def _wait_ms(self) -> int:
+        """How long a poll may wait: not at all while something is to be done."""
+        if self._waiters or any(
+            task.has_records and self._is_ready(task) for task in self.tasks.values()
+        ):
+            return 0
+        wait = self._settings.poll_ms
+        if self._uncommitted:
+            elapsed = self._clock.monotonic() - self._last_commit
+            wait = min(wait, max(0, self._settings.commit_interval_ms - int(elapsed * 1000)))
+        now_ms = self._clock.time_ms()
+        for task in self.tasks.values():
+            due = task.wall_clock_punctuations.next_due_ms
+            if due is not None:
+                wait = min(wait, max(0, due - now_ms))
+        return min(wait, _MAX_WAIT_MS)
+
+    # ------------------------------------------------------------------ which task may run
+
+    def _is_ready(self, task: StreamTask) -> bool:
+        """Whether the next record by time is known: no input is empty that has more to come.
+
+        Kafka: `PartitionGroup.readyToProcess` and `max.task.idle.ms`.
+        """
+        idle_ms = self._settings.max_task_idle_ms
+        empty = task.empty_inputs
+        if idle_ms < 0 or not empty:
+            self._idle_since.pop(task.id, None)
+            return True
+        if any(self._transport.lag(partition) != 0 for partition in empty):
+            self._idle_since.pop(task.id, None)
+            return False
+        if idle_ms == 0:
+            return True
+        now = self._clock.monotonic()
+        return (now - self._idle_since.setdefault(task.id, now)) * 1000 >= idle_ms
+
+    def _pause_full(self) -> None:
+        full = {
+            partition
+            for partition, task in self._task_of.items()
+            if task.queued(partition) > self._settings.max_queued
+        }
+        if full - self._paused:
+            self._transport.pause(full - self._paused)
+            self._paused |= full
+
+    def _resume_drained(self) -> None:
+        drained = {
+            partition
+            for partition in self._paused
+            if self._task_of[partition].queued(partition) <= self._settings.max_queued
+        }
+        if drained:
+            self._transport.resume(drained)
+            self._paused -= drained
+
+    def _is_idle(self) -> bool:
+        return not any(task.has_records for task in self.tasks.values()) and all(
+            self._transport.lag(partition) == 0 for partition in self._task_of
+        )
+
+    # ------------------------------------------------------------------ commit
+
+    def _commit_is_due(self) -> bool:
+        if any(task.commit_requested for task in self.tasks.values()):
+            return True
+        if not self._uncommitted:
+            return False
+        elapsed_ms = (self._clock.monotonic() - self._last_commit) * 1000
+        return elapsed_ms >= self._settings.commit_interval_ms
+
+    def commit(self) -> None:
+        """Commit all tasks, in the order that the module describes."""
+        if not self.tasks:
+            return
+        # 1. Flush the caches.
+        for task in self.tasks.values():
+            task.flush_caches()
+            task.commit_requested = False
+        # 2. Flush the outputs and changelogs.
+        self._send()
+        ends = self._transport.flush()
+        # 3. Commit the input positions.
+        positions: dict[TopicPartition, Position] = {}
+        for task in self.tasks.values():
+            positions.update(task.positions())
+        self._transport.commit(positions)
+        # 4. Write the stores.
+        for task in self.tasks.values():
+            changelogs = task.stores.changelog_partitions
+            task.stores.commit({p: end for p, end in ends.items() if p in changelogs})
+        self._maybe_purge(positions)
+        self._uncommitted = False
+        self._last_commit = self._clock.monotonic()
+        self.commits += 1
+
+    def _maybe_purge(self, positions: dict[TopicPartition, Position]) -> None:
+        if self._clock.monotonic() - self._last_purge >= _PURGE_INTERVAL_S:
+            self._last_purge = self._clock.monotonic()
+            self._factory.purge(self._transport, positions)
+
+    # ------------------------------------------------------------------ rebalancing
+
+    def on_assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Open, restore and start the tasks of an assignment, and read on from their positions."""
+        self.tasks = self._factory.create(partitions)
+        started: dict[TopicPartition, Position] = {}
+        for task in self.tasks.values():
+            committed = self._factory.positions(self._transport, task)
+            task.initialize(committed)
+            started.update(committed)
+            self._task_of.update(dict.fromkeys(task.inputs, task))
+        positions = {partition: position.offset for partition, position in started.items()}
+        self._paused.clear()
+        self._transport.assign(positions)
+        if started:
+            self._transport.commit(started)  # the group's first commit marks where it began
+        self._last_commit = self._clock.monotonic()
+        self._on_running()
+
+    def on_revoked(self, partitions: Collection[TopicPartition], *, lost: bool) -> None:  # noqa: ARG002
+        """Commit and close all tasks; a new assignment follows with all that this member gets."""
+        if not lost:
+            try:
+                self.commit()
+            except GroupFencedError as error:
+                logger.warning("could not commit before giving partitions up: %s", error)
+        self._close_tasks()
+
+    def _close_tasks(self) -> None:
+        for task in self.tasks.values():
+            task.close()
+        self.tasks = {}
+        self._task_of.clear()
+        self._idle_since.clear()
+        self._uncommitted = False
+        for event in self._waiters:
+            event.set()
+
+
+def _do_nothing() -> None:
+    """Stand in for a callback until there is one."""
