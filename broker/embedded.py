@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any, Self
 
 from aliran.broker.broker import Broker
 from aliran.broker.config import BrokerConfig
+from aliran.broker.connection import Connection
 from aliran.broker.dispatch import handlers
 from aliran.broker.errors import BrokerError
 from aliran.broker.server import BrokerServer, format_address, parse_address
@@ -74,6 +76,10 @@ class EmbeddedBroker:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
         return format_address(host, self._server.port)
 
+    def connections(self) -> list[Connection]:
+        """Return the connections open now, to look at."""
+        return [] if self._server is None else self._server.connections()
+
     def start(self) -> Self:
         """Start; when this returns, clients can connect. Harmless when it runs already.
 
@@ -97,6 +103,7 @@ class EmbeddedBroker:
             server = BrokerServer(broker, self._host, self._port)
             self._run(server.start())
             self._server = server
+            atexit.register(self.close)  # a program that forgets must not leave files behind
         except BaseException:
             self.close()
             raise
@@ -104,6 +111,7 @@ class EmbeddedBroker:
 
     def close(self) -> None:
         """Answer what waits, close connections and files; under a second. Idempotent."""
+        atexit.unregister(self.close)
         if self._server is not None:
             server, self._server = self._server, None
             self._run(server.stop())
@@ -112,7 +120,6 @@ class EmbeddedBroker:
             loop.call_soon_threadsafe(loop.stop)
             if self._thread is not None:
                 self._thread.join()
-            loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()
         if self._broker is not None:
             broker, self._broker = self._broker, None

@@ -47,10 +47,9 @@ class BrokerServer:
         self._idle_timer: asyncio.TimerHandle | None = None
         self._refused = 0
 
-    @property
-    def connection_count(self) -> int:
-        """Connections open now."""
-        return len(self._connections)
+    def connections(self) -> list[Connection]:
+        """Return the connections open now."""
+        return list(self._connections)
 
     async def start(self) -> None:
         """Begin to listen.
@@ -94,7 +93,7 @@ class BrokerServer:
             if not self._connections:
                 break
             await asyncio.sleep(0.001)
-        await self.loop.run_in_executor(None, self._maintenance.stop)
+        self._maintenance.stop()
 
     def admit(self, connection: Connection) -> bool:
         """Count a new connection; say whether it may stay."""

@@ -48,7 +48,6 @@ def run_server(
         return 1
     finally:
         broker.close()
-        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
     return 0
 
