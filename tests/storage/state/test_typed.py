@@ -103,7 +103,7 @@ def test_ranges_and_prefixes_take_typed_keys() -> None:
         store[key] = number
     assert list(store.range("ab", "b")) == [("ab", 1), ("b", 2)]
     assert list(store.reverse_range(None, "b")) == [("b", 2), ("ab", 1), ("aa", 0)]
-    assert list(store.reverse_all())[0] == ("c", 3)
+    assert next(iter(store.reverse_all())) == ("c", 3)
     assert list(store.prefix_scan("a")) == [("aa", 0), ("ab", 1)]
     assert list(store.prefix_scan(b"b", serde_for(bytes))) == [("b", 2)]
     assert store.approximate_num_entries() == 4
@@ -201,7 +201,7 @@ def test_windows_are_typed_and_logged_under_kafkas_key() -> None:
     assert list(store.fetch_all(20, 20)) == [(a20, 2), (b20, 3)]
     assert list(store.backward_fetch_all(0, 10)) == [(a10, 1)]
     assert list(store.all()) == [(a10, 1), (a20, 2), (b20, 3)]
-    assert list(store.backward_all())[0] == (b20, 3)
+    assert next(iter(store.backward_all())) == (b20, 3)
     assert list(store) == [a10, a20, b20]
 
 
