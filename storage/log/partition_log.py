@@ -16,8 +16,6 @@ What survives
 
 from __future__ import annotations
 
-import logging
-import threading
 import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -35,22 +33,19 @@ from aliran.protocol.records import (
     set_log_append_time,
     validate_batch,
 )
-from aliran.storage.errors import (
-    CorruptSegmentError,
-    LogClosedError,
-    LogStorageError,
-    MessageTooLargeError,
-    OffsetOutOfRangeError,
-    RecordListTooLargeError,
-)
+from aliran.storage.errors import MessageTooLargeError, OffsetOutOfRangeError
 from aliran.storage.log import lookup
-from aliran.storage.log.checkpoints import LEADER_EPOCH_FILE, write_leader_epochs
 from aliran.storage.log.config import LogConfig
-from aliran.storage.log.producer_state import ProducerStateManager
-from aliran.storage.log.segment import INT32_MAX, SNAPSHOT_SUFFIX, Segment, Span, file_name
-from aliran.storage.log.validation import CODECS, check_batches, keyless, recompress
-
-logger = logging.getLogger("aliran.storage.log")
+from aliran.storage.log.files import LogFiles
+from aliran.storage.log.segment import Segment, Span
+from aliran.storage.log.validation import (
+    CODECS,
+    check_batches,
+    keyless,
+    offset_count,
+    placed,
+    recompress,
+)
 
 _OFFSET = Struct(">q")
 _EPOCH = Struct(">i")
@@ -76,19 +71,7 @@ class AppendResult(NamedTuple):
     duplicate: bool = False
 
 
-class LogStatistics(NamedTuple):
-    """Figures of one log at one moment."""
-
-    size_bytes: int
-    segments: int
-    log_start_offset: int
-    log_end_offset: int
-    recovery_point: int
-    producers: int
-    max_timestamp_ms: int
-
-
-class PartitionLog:
+class PartitionLog(LogFiles):
     """The log of one partition. Thread-safe. Made by `LogManager`, or by `recovery.load_log`.
 
     Attributes:
@@ -112,29 +95,9 @@ class PartitionLog:
         clock: Clock,
         topic_id: uuid.UUID | None = None,
     ) -> None:
-        self.topic_partition = topic_partition
+        super().__init__(topic_partition, directory, config, fs, clock)
         self.topic_id = topic_id
-        self.directory = directory
-        self.config = config
-        self.fs = fs
-        self.clock = clock
-        self.log_start_offset = 0
-        self.log_end_offset = 0
-        self.recovery_point = 0
         self.on_append: list[Callable[[PartitionLog], None]] = []
-        self.on_recovery_point_lowered: Callable[[], None] = _nothing
-        self.lock = threading.RLock()
-        self.segments: list[Segment] = []
-        self.producers = ProducerStateManager(topic_partition)
-        self.leader_epochs: list[tuple[int, int]] = []
-        self.flush_lock = threading.RLock()  # taken before `lock`, never inside of it
-        self._bases: list[int] = []
-        self._generation = 0  # grows when bytes that were readable are replaced
-        self._directory_changed = True
-        self._unflushed_indexes: list[Segment] = []
-        self._unflushed_snapshots: list[str] = []
-        self._last_flush_ms = clock.time_ms()
-        self.closed = False
 
     def __repr__(self) -> str:
         return (
@@ -171,7 +134,7 @@ class PartitionLog:
                 return duplicate
             base_offset = self.log_end_offset
             if stamp >= 0 or len(batches) > 1:
-                buffers, batches = _patched(records, batches, base_offset, leader_epoch, stamp)
+                buffers, batches = placed(records, batches, base_offset, leader_epoch, stamp)
             else:
                 start = _OFFSET.pack(base_offset), records[8:12], _EPOCH.pack(leader_epoch)
                 buffers = [b"".join(start), memoryview(records)[_AFTER_EPOCH:]]
@@ -181,7 +144,7 @@ class PartitionLog:
                     self.producers.update(header, base_offset + header.last_offset_delta)
                 base_offset += header.last_offset_delta + 1
             result = AppendResult(
-                base_offset - _offset_count(batches), base_offset - 1, stamp, self.log_start_offset
+                base_offset - offset_count(batches), base_offset - 1, stamp, self.log_start_offset
             )
         self._appended()
         return result
@@ -269,7 +232,7 @@ class PartitionLog:
         """Write checked batches to the active segment and move the end. Under the lock."""
         size = sum(header.size for _, header in batches)
         newest = max(header.max_timestamp for _, header in batches)
-        segment = self._segment_for(size, _offset_count(batches), newest)
+        segment = self._segment_for(size, offset_count(batches), newest)
         if leader_epoch != self.leader_epochs[-1][0]:
             self._assign_epoch(leader_epoch, self.log_end_offset)
         try:
@@ -307,108 +270,6 @@ class PartitionLog:
             self.flush()
         for tell in self.on_append:
             tell(self)
-
-    def _assign_epoch(self, epoch: int, start_offset: int) -> None:
-        """Note that a new leader epoch starts here. Kafka: `LeaderEpochFileCache.assign`."""
-        if epoch > self.leader_epochs[-1][0]:
-            epochs = [*self.leader_epochs, (epoch, start_offset)]
-            try:
-                write_leader_epochs(self.fs, f"{self.directory}/{LEADER_EPOCH_FILE}", epochs)
-            except FileSystemError as error:
-                raise self._storage_error("append", error) from error
-            self.leader_epochs = epochs
-
-    # rolling
-
-    def _segment_for(self, size: int, records: int, newest: int) -> Segment:
-        """Return the active segment, a new one where the old one cannot take the batches."""
-        if self.closed:
-            raise self._closed_error()
-        config, segment = self.config, self.segments[-1]
-        if size > config.segment_bytes:
-            raise RecordListTooLargeError(
-                f"{self.topic_partition}: {size:,} bytes of batches do not fit into a segment "
-                f"(segment.bytes={config.segment_bytes:,}); send smaller batches",
-                self.topic_partition,
-            )
-        last_relative = self.log_end_offset + records - 1 - segment.base_offset
-        if (
-            segment.size > config.segment_bytes - size
-            or (segment.size and self._is_old(segment, newest))
-            or segment.offset_index.is_full(config.segment_index_bytes)
-            or segment.time_index.is_full(config.segment_index_bytes)
-            or last_relative > INT32_MAX
-        ):
-            return self.roll()
-        return segment
-
-    def _is_old(self, segment: Segment, newest: int) -> bool:
-        """Whether the segment's age, by records' times or else by the clock, asks for a roll."""
-        first = segment.first_timestamp
-        if first is not None and first >= 0 and newest >= 0:
-            age = newest - first
-        else:
-            age = self.clock.time_ms() - segment.created_ms
-        config = self.config
-        jitter = 0
-        if config.segment_jitter_ms:
-            spread = min(config.segment_jitter_ms, config.segment_ms)
-            jitter = hash((self.topic_partition, segment.base_offset)) % (spread + 1)
-        return age > config.segment_ms - jitter
-
-    def roll(self) -> Segment:
-        """Close the active segment and start another at the log's end; return it.
-
-        Raises:
-            LogStorageError: The disk refused; the log goes on with the old segment.
-        """
-        with self.lock:
-            active = self.segments[-1]
-            if not active.size and active.base_offset == self.log_end_offset:
-                return active
-            segment = Segment(self.fs, self.directory, self.log_end_offset, self.clock.time_ms())
-            try:
-                active.seal()
-                if self.recovery_point >= self.log_end_offset:
-                    # Nothing of this segment is left to flush, so no flush and no recovery would
-                    # look at it again: its indexes must be on the disk before the next one exists.
-                    active.persist_indexes(flush=True)
-                    self.fs.flush_dir(self.directory)
-                self._write_snapshot(self.log_end_offset)
-                segment.create()
-            except FileSystemError as error:
-                raise self._storage_error("roll", error) from error
-            self._unflushed_indexes.append(active)
-            self._directory_changed = True
-            self.add_segment(segment)
-            return segment
-
-    def add_segment(self, segment: Segment) -> None:
-        """Put a segment behind the others (used while loading, too)."""
-        self.segments.append(segment)
-        self._bases.append(segment.base_offset)
-
-    def replace_segments(self, segments: list[Segment]) -> None:
-        """Take another list of segments; readers find the new bytes from now on."""
-        self._generation += 1
-        self.segments = segments
-        self._bases = [segment.base_offset for segment in segments]
-
-    def _write_snapshot(self, offset: int) -> None:
-        """Write the producers' state as of `offset`; flushed with the next flush."""
-        path = self.snapshot_path(offset)
-        file = self.fs.open(path, create=True)
-        try:
-            file.truncate(0)
-            file.append(self.producers.to_snapshot())
-        finally:
-            file.close()
-        self._unflushed_snapshots.append(path)
-        self._directory_changed = True
-
-    def snapshot_path(self, offset: int) -> str:
-        """Return the path of the producer snapshot at `offset`."""
-        return f"{self.directory}/{file_name(offset)}{SNAPSHOT_SUFFIX}"
 
     # reading
 
@@ -557,163 +418,3 @@ class PartitionLog:
     def reload_producers(self) -> None:
         """Rebuild the producers' state from the newest usable snapshot and the batches after it."""
         lookup.rebuild_producers(self)
-
-    # flushing and closing
-
-    def flush(self, *, sealed_only: bool = False) -> None:
-        """Bring all that was appended onto the disk (fsync) and move the recovery point.
-
-        Args:
-            sealed_only: Leave the active segment out.
-
-        Raises:
-            LogStorageError: The disk refused; the recovery point stays where it was.
-        """
-        with self.flush_lock:
-            with self.lock:
-                if self.closed:
-                    return
-                end = self.segments[-1].base_offset if sealed_only else self.log_end_offset
-                if end <= self.recovery_point and not self._directory_changed:
-                    return
-                slot = max(0, bisect_right(self._bases, self.recovery_point) - 1)
-                waiting = self.segments[slot : -1 if sealed_only else None]
-                present = set(map(id, self.segments))
-                sealed = [seg for seg in self._unflushed_indexes if id(seg) in present]
-                self._unflushed_indexes = []
-                snapshots, self._unflushed_snapshots = self._unflushed_snapshots, []
-                self._directory_changed = False
-            try:
-                for segment in waiting:
-                    segment.flush()
-                for segment in sealed:
-                    segment.persist_indexes(flush=True)
-                for path in snapshots:
-                    self._flush_path(path)
-                self.fs.flush_dir(self.directory)
-            except FileSystemError as error:
-                with self.lock:
-                    self._directory_changed = True
-                    self._unflushed_indexes += sealed
-                    self._unflushed_snapshots += snapshots
-                raise self._storage_error("flush", error) from error
-            self.recovery_point = max(self.recovery_point, end)
-            self._last_flush_ms = self.clock.time_ms()
-
-    def flush_due(self, now_ms: int) -> bool:
-        """Flush what `flush.ms` asks for, and sealed segments; return whether anything was due."""
-        if self.closed or self.log_end_offset <= self.recovery_point:
-            self._last_flush_ms = now_ms
-            return False
-        if now_ms - self._last_flush_ms >= self.config.flush_ms:
-            self.flush()
-            return True
-        if self.segments[-1].base_offset > self.recovery_point:
-            last = self._last_flush_ms
-            self.flush(sealed_only=True)
-            self._last_flush_ms = last
-            return True
-        return False
-
-    def _flush_path(self, path: str) -> None:
-        if self.fs.exists(path):
-            file = self.fs.open(path)
-            try:
-                file.flush()
-            finally:
-                file.close()
-
-    def close(self) -> None:
-        """Flush, write indexes and the producers' state, and close the files. Idempotent.
-
-        Raises:
-            LogStorageError: The disk refused; the next start recovers the log.
-        """
-        with self.flush_lock, self.lock:
-            if self.closed:
-                return
-            try:
-                self.segments[-1].seal()
-                self.segments[-1].persist_indexes(flush=True)
-                self._write_snapshot(self.log_end_offset)
-                self.flush()
-            except FileSystemError as error:
-                raise self._storage_error("close", error) from error
-            finally:
-                self.closed = True
-                for segment in self.segments:
-                    segment.close()
-
-    def abandon(self) -> None:
-        """Close the files without writing anything: the log is about to be deleted."""
-        with self.flush_lock, self.lock:
-            self.closed = True
-            self._generation += 1
-            for segment in self.segments:
-                segment.close()
-
-    # figures and errors
-
-    def size(self) -> int:
-        """Return the bytes of all segments' log files."""
-        with self.lock:
-            return sum(segment.size for segment in self.segments)
-
-    def statistics(self) -> LogStatistics:
-        """Return figures of this moment."""
-        with self.lock:
-            return LogStatistics(
-                sum(segment.size for segment in self.segments),
-                len(self.segments),
-                self.log_start_offset,
-                self.log_end_offset,
-                self.recovery_point,
-                len(self.producers),
-                max(segment.max_timestamp for segment in self.segments),
-            )
-
-    def damaged(
-        self, segment: Segment, offset: int, position: int, reason: str
-    ) -> CorruptSegmentError:
-        """Return the error for bytes on disk that are not what was written."""
-        return CorruptSegmentError(self.topic_partition, offset, segment.log_path, position, reason)
-
-    def _closed_error(self) -> LogClosedError:
-        return LogClosedError(
-            f"{self.topic_partition}: the log is closed (the broker stops, or the topic was "
-            "deleted); open it again or create the topic",
-            self.topic_partition,
-        )
-
-    def _storage_error(self, action: str, error: FileSystemError) -> LogStorageError:
-        return LogStorageError(
-            f"{self.topic_partition}: {action} failed: {error}", self.topic_partition
-        )
-
-
-def _nothing() -> None:
-    """Stand in for a callback nobody set."""
-
-
-def _offset_count(batches: list[tuple[int, BatchHeader]]) -> int:
-    return sum(header.last_offset_delta + 1 for _, header in batches)
-
-
-def _patched(
-    records: Buffer,
-    batches: list[tuple[int, BatchHeader]],
-    base_offset: int,
-    leader_epoch: int,
-    stamp: int,
-) -> tuple[list[Buffer], list[tuple[int, BatchHeader]]]:
-    """Return a copy of the batches with offsets, epoch and, from 0 on, the broker's time."""
-    copy = bytearray(records)
-    placed = []
-    for position, header in batches:
-        patch_batch(copy, position, base_offset, leader_epoch)
-        base_offset += header.last_offset_delta + 1
-        if stamp >= 0:
-            set_log_append_time(copy, position, stamp)
-            header = header._replace(max_timestamp=stamp)  # noqa: PLW2901
-        placed.append((position, header))
-    return [copy], placed

@@ -19,6 +19,8 @@ from aliran.protocol.records import (
     DecodedBatch,
     decode_batch,
     encode_batch,
+    patch_batch,
+    set_log_append_time,
     validate_batch,
 )
 from aliran.storage.errors import (
@@ -222,3 +224,28 @@ def keyless(topic_partition: TopicPartition, rows: list[int]) -> InvalidRecordEr
         topic_partition,
         [(row, "Compacted topic cannot accept message without key.") for row in rows],
     )
+
+
+def offset_count(batches: list[tuple[int, BatchHeader]]) -> int:
+    """Return how many offsets the batches take together."""
+    return sum(header.last_offset_delta + 1 for _, header in batches)
+
+
+def placed(
+    records: Buffer,
+    batches: list[tuple[int, BatchHeader]],
+    base_offset: int,
+    leader_epoch: int,
+    stamp: int,
+) -> tuple[list[Buffer], list[tuple[int, BatchHeader]]]:
+    """Return a copy of the batches with offsets, epoch and, from 0 on, the broker's time."""
+    copy = bytearray(records)
+    result = []
+    for position, header in batches:
+        patch_batch(copy, position, base_offset, leader_epoch)
+        base_offset += header.last_offset_delta + 1
+        if stamp >= 0:
+            set_log_append_time(copy, position, stamp)
+            header = header._replace(max_timestamp=stamp)  # noqa: PLW2901
+        result.append((position, header))
+    return [copy], result
