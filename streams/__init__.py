@@ -12,10 +12,31 @@ from aliran.streams.config_objects import (
     Produced,
     Repartitioned,
 )
+from aliran.streams.describe import TopologyDescription
 from aliran.streams.errors import StreamsError, TopologyError
 from aliran.streams.grouped import KGroupedStream, TimeWindowedKStream
 from aliran.streams.kstream import KStream
 from aliran.streams.ktable import KTable
+from aliran.streams.operators import StoreSpec
+from aliran.streams.processor import (
+    Cancellable,
+    ConsumerRecord,
+    FixedKeyProcessor,
+    FixedKeyProcessorContext,
+    InvalidTimestampError,
+    Processor,
+    ProcessorContext,
+    PunctuationType,
+    Punctuator,
+    Record,
+    RecordMetadata,
+    TimestampExtractor,
+    fail_on_invalid_timestamp,
+    log_and_skip_on_invalid_timestamp,
+    use_partition_time_on_invalid_timestamp,
+    wallclock_timestamp,
+)
+from aliran.streams.stores import Stores
 from aliran.streams.topology import Topology
 from aliran.streams.topology_builder import TopologyBuilder
 from aliran.streams.windows import TimeWindows
@@ -23,22 +44,41 @@ from aliran.streams.windows import TimeWindows
 __all__ = [
     "Branched",
     "BranchedKStream",
+    "Cancellable",
     "Consumed",
+    "ConsumerRecord",
+    "FixedKeyProcessor",
+    "FixedKeyProcessorContext",
     "Grouped",
+    "InvalidTimestampError",
     "Joined",
     "KGroupedStream",
     "KStream",
     "KTable",
     "Materialized",
     "Named",
+    "Processor",
+    "ProcessorContext",
     "Produced",
+    "PunctuationType",
+    "Punctuator",
+    "Record",
+    "RecordMetadata",
     "Repartitioned",
+    "StoreSpec",
+    "Stores",
     "StreamsBuilder",
     "StreamsError",
     "TimeWindowedKStream",
     "TimeWindows",
+    "TimestampExtractor",
     "Topology",
     "TopologyBuilder",
+    "TopologyDescription",
     "TopologyError",
     "Windowed",
+    "fail_on_invalid_timestamp",
+    "log_and_skip_on_invalid_timestamp",
+    "use_partition_time_on_invalid_timestamp",
+    "wallclock_timestamp",
 ]

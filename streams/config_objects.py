@@ -6,7 +6,7 @@ Where a method gets both, the keywords win.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 
 from aliran.core.durations import Duration
@@ -185,4 +185,10 @@ def with_keywords(method: str, config: C | None, default: C, **keywords: Any) ->
     given = {name: value for name, value in keywords.items() if value is not None}
     if "name" in given:
         given["name"] = text_of(given["name"])
+    known = [each.name for each in fields(default)]
+    for name in given:
+        if name not in known:
+            raise TopologyError(
+                f"{method} has no keyword {name!r}; it takes {', '.join(known)} here"
+            )
     return replace(default if config is None else config, **given)

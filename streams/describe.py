@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aliran.streams.functions import locate
 from aliran.streams.java_sets import TreeSet, copy_capacity, hash_set_order
 from aliran.streams.operators import Node, ProcessorNode, SourceNode, Subtopology
 from aliran.streams.topology import parents_of
@@ -52,7 +51,7 @@ class NodeDescription:
             return f"Processor: {node.name} (stores: [{stores}]){forward}{backward}"
         if isinstance(node.topic, str):
             return f"Sink: {node.name} (topic: {node.topic}){backward}"
-        return f"Sink: {node.name} (extractor class: {locate(node.topic)}){backward}"
+        return f"Sink: {node.name} (extractor class: {_extractor(node.topic)}){backward}"
 
 
 @dataclass(frozen=True)
@@ -119,12 +118,9 @@ def _compare(one: _Linked, other: _Linked) -> int:
 
 
 def _described(subtopology: Subtopology) -> SubtopologyDescription:
-    # Kafka groups sources first, each kind by name, in one HashSet and then in a HashMap.
     by_name = {node.name: _Linked(node) for node in subtopology.nodes}
-    arrival = sorted(
-        by_name, key=lambda name: (not isinstance(by_name[name].node, SourceNode), name)
-    )
-    for name in hash_set_order(hash_set_order(arrival)):
+    # Kafka keeps the names in a HashSet first and the nodes in a HashMap then.
+    for name in hash_set_order(hash_set_order(by_name)):
         linked = by_name[name]
         for parent in parents_of(linked.node):
             predecessor = by_name[parent]
@@ -149,3 +145,8 @@ def _names(nodes: Iterable[_Linked]) -> tuple[str, ...]:
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "none"
+
+
+def _extractor(function: object) -> str:
+    # Java prints the object; our nearest is the function's name, or what an object says of itself.
+    return getattr(function, "__qualname__", None) or str(function)

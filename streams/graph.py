@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from aliran.serdes import Serde
@@ -25,6 +26,7 @@ from aliran.streams.operators import (
     StoreSpec,
     TableSource,
 )
+from aliran.streams.processor import fail_on_invalid_timestamp
 from aliran.streams.topology_builder import TopologyBuilder
 
 
@@ -133,7 +135,8 @@ class RepartitionPlan(PlanNode):
         builder.add_node(
             SinkNode(self.sink_name, topic, (self.filter_name,), *serdes, self.partitioner)
         )
-        builder.add_node(SourceNode(self.name, (topic,), *serdes))
+        # Whatever the application's default: what it wrote itself has a time.
+        builder.add_node(SourceNode(self.name, (topic,), *serdes, fail_on_invalid_timestamp))
 
 
 @dataclass(eq=False)
@@ -148,7 +151,7 @@ class SinkPlan(PlanNode):
 
 
 class Plan:
-    """All steps in order of their definition, which is also the order they are written in."""
+    """All steps in order of their definition."""
 
     def __init__(self) -> None:
         self._steps: list[PlanNode] = []
@@ -172,6 +175,15 @@ class Plan:
         step.parents = list(dict.fromkeys(parents))
         for parent in step.parents:
             parent.children.append(step)
+        self._steps.append(step)
+
+    def postpone(self, step: PlanNode) -> None:
+        """Write a step as late as if it had been added now.
+
+        That is what Kafka does to a repartition topic when another aggregation shares it; it
+        shows in the numbers of the sub-topologies.
+        """
+        self._steps.remove(step)
         self._steps.append(step)
 
     def add_store(self, store: StoreSpec) -> None:
@@ -215,9 +227,7 @@ class Plan:
         builder = TopologyBuilder()
         for store in self._stores.values():
             builder.add_state_store(store)
-        for step in self._steps:
-            if step in merged:
-                continue
+        for step in _parents_first([step for step in self._steps if step not in merged], merged):
             if isinstance(step, RepartitionPlan):
                 step.drops_null_keys = step not in relaxed
             self._with_merged_parents(step, merged).write(builder)
@@ -231,6 +241,28 @@ class Plan:
         if not any(parent in merged for parent in step.parents):
             return step
         return replace(step, parents=[merged.get(parent, parent) for parent in step.parents])
+
+
+def _parents_first(steps: list[PlanNode], merged: dict[PlanNode, PlanNode]) -> Iterator[PlanNode]:
+    """Yield the steps in their order, but none before its parents.
+
+    Of all steps whose parents were written the one added first comes next, as in Kafka's queue.
+    """
+    order = {step: number for number, step in enumerate(steps)}
+    waiting = {step: {merged.get(parent, parent) for parent in step.parents} for step in steps}
+    followers: dict[PlanNode, list[PlanNode]] = {}
+    for step, parents in waiting.items():
+        for parent in parents:
+            followers.setdefault(parent, []).append(step)
+    ready = [order[step] for step, parents in waiting.items() if not parents]
+    heapify(ready)
+    while ready:
+        step = steps[heappop(ready)]
+        yield step
+        for follower in followers.get(step, ()):
+            waiting[follower].discard(step)
+            if not waiting[follower]:
+                heappush(ready, order[follower])
 
 
 def _merged_sources(steps: Iterable[PlanNode]) -> Iterator[tuple[PlanNode, PlanNode]]:

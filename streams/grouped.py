@@ -60,6 +60,8 @@ class _Group:
         if self.repartition is None or self.name is None:
             place.dsl.plan.add(made, place.step)
             self.repartition = made
+        else:
+            place.dsl.plan.postpone(self.repartition)
         return behind_repartition(place, self.repartition)
 
     def aggregate(

@@ -94,7 +94,7 @@ class Topology:
     def subtopologies(self) -> tuple[Subtopology, ...]:
         """Return the parts that share no node and no store, numbered as by Kafka.
 
-        Kafka numbers them in the alphabetical order of their source nodes.
+        Kafka numbers them in the order in which their first nodes were defined.
         """
         return self._subtopologies
 
@@ -131,10 +131,7 @@ class Topology:
     @cached_property
     def _subtopologies(self) -> tuple[Subtopology, ...]:
         root = _grouped(self.nodes)
-        sources_first = sorted(
-            self.nodes, key=lambda node: (not isinstance(node, SourceNode), node.name)
-        )
-        groups = dict.fromkeys(root[node.name] for node in sources_first)
+        groups = dict.fromkeys(root[node.name] for node in self.nodes)
         return tuple(
             Subtopology(number, tuple(node for node in self.nodes if root[node.name] == group))
             for number, group in enumerate(groups)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from aliran.serdes import serde_for
 from aliran.streams.errors import TopologyError
 from aliran.streams.functions import check_function
+from aliran.streams.java_sets import hash_set_order
 from aliran.streams.naming import check_name
 from aliran.streams.operators import (
     AnyFunction,
@@ -202,10 +203,16 @@ class TopologyBuilder:
             raise TopologyError(
                 "the topology has no source: begin with stream(), table() or source"
             )
-        used = {store for node in nodes if isinstance(node, ProcessorNode) for store in node.stores}
+        # In the order in which Kafka's tasks find them, which is the order of cache flushes.
+        used = dict.fromkeys(
+            store
+            for node in nodes
+            if isinstance(node, ProcessorNode)
+            for store in hash_set_order(node.stores)
+        )
         return Topology(
             nodes=nodes,
-            stores=tuple(store for name, store in self._stores.items() if name in used),
+            stores=tuple(self._stores[name] for name in used),
             repartition_topics=tuple(self._repartition_topics.values()),
             copartition_groups=self._copartition_groups(),
         )
