@@ -6,7 +6,7 @@ from aliran.broker.dispatch import handlers
 from aliran.core.error_codes import ErrorCode
 from aliran.protocol.api_keys import ApiKey
 from aliran.protocol.codec import api_versions, decode_response
-from aliran.protocol.messages.api_versions import ApiVersionsRequest
+from aliran.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 
 
 def test_lists_exactly_the_handlers(client: RawClient) -> None:
@@ -29,6 +29,7 @@ def test_unknown_version_gets_the_list_in_version_0(client: RawClient) -> None:
     header = struct.pack(">hhihx", ApiKey.API_VERSIONS, 99, 7, -1)
     client.send_bytes(struct.pack(">i", len(header)) + header)
     correlation_id, response = decode_response(ApiKey.API_VERSIONS, 0, client.receive_frame())
+    assert isinstance(response, ApiVersionsResponse)
     assert correlation_id == 7
     assert response.error_code == ErrorCode.UNSUPPORTED_VERSION
     assert ApiKey.API_VERSIONS in [each.api_key for each in response.api_keys]

@@ -12,7 +12,12 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+)
 
 from aliran.broker.embedded import EmbeddedBroker
 
@@ -41,6 +46,12 @@ def read_all(address: str, topic: str, count: int, **settings: object) -> list[M
         consumer.close()
 
 
+def number_of(message: Message) -> int:
+    number = dict(message.headers() or [])["n"]
+    assert isinstance(number, bytes)
+    return int(number)
+
+
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
 @pytest.mark.parametrize("idempotent", [True, False])
 def test_what_is_written_is_read(address: str, codec: str, idempotent: bool) -> None:
@@ -51,7 +62,12 @@ def test_what_is_written_is_read(address: str, codec: str, idempotent: bool) -> 
             "enable.idempotence": idempotent,
         }
     )
-    failures = []
+    failures: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, _: object) -> None:
+        if error is not None:
+            failures.append(error)
+
     for number in range(1000):
         producer.produce(
             "tweets",
@@ -59,11 +75,11 @@ def test_what_is_written_is_read(address: str, codec: str, idempotent: bool) -> 
             value=None if number % 7 == 0 else f"value {number}" * 5,
             headers=[("n", str(number)), ("empty", None)],
             timestamp=1_700_000_000_000 + number,
-            on_delivery=lambda error, _: error and failures.append(error),
+            on_delivery=delivered,
         )
     assert producer.flush(10) == 0
     assert failures == []
-    read = {int(dict(each.headers())["n"]): each for each in read_all(address, "tweets", 1000)}
+    read = {number_of(each): each for each in read_all(address, "tweets", 1000)}
     assert sorted(read) == list(range(1000))
     for number, message in read.items():
         assert message.key() == (None if number % 10 == 0 else f"k{number}".encode())

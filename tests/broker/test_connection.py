@@ -1,5 +1,4 @@
 import logging
-import socket
 import struct
 import threading
 from collections.abc import Iterator
@@ -98,7 +97,6 @@ def test_a_slow_reader_does_not_fill_the_memory(server: EmbeddedBroker) -> None:
         for _ in range(8):
             produce(writer, "big", batch("x" * 500_000))
     with RawClient(server.bootstrap_servers) as slow:
-        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         request = fetch_request("big", 0, max_bytes=5_000_000, partition_max_bytes=5_000_000)
         sent = [slow.send(request, 12) for _ in range(100)]
         assert still_serves(server)

@@ -60,11 +60,13 @@ def test_null_means_all_and_empty_means_none_but_in_version_0(
 ) -> None:
     server.broker.topics.create("a")
     server.broker.topics.create("b")
+    asked: list[tuple[int, list[MetadataRequestTopic] | None]]
+    asked = [(0, []), (1, []), (1, None), (12, None)]
     names = {
         (version, topics is None): [
             each.name for each in client.call(MetadataRequest(topics=topics), version).topics
         ]
-        for version, topics in [(0, []), (1, []), (1, None), (12, None)]
+        for version, topics in asked
     }
     assert names == {
         (0, False): ["a", "b"],

@@ -49,7 +49,7 @@ def create_topic(
     return client.call(request, version).topics[0]
 
 
-def batch(*values: str, key: bytes | None = b"k", timestamp: int = 1_000, **settings: int) -> bytes:
+def batch(*values: str, key: bytes | None = b"k", timestamp: int = 1_000, **settings: Any) -> bytes:
     """Return one batch with these values."""
     return bytes(
         encode_batch(
@@ -118,7 +118,7 @@ def fetch(client: RawClient, topic: str, offset: int, *, version: int = 12, **se
 def values_of(answer: Any, from_offset: int = 0) -> list[str | None]:
     """Return the values of the records in a fetched partition."""
     columns = decode_columns(bytes(answer.records), "t", 0, from_offset)
-    return [value and value.decode() for each in columns for value in each.values]
+    return [None if value is None else value.decode() for each in columns for value in each.values]
 
 
 def list_offset(
