@@ -29,10 +29,10 @@ from benchmarks import hashtag_job as job
 from benchmarks.measure import OtherWork, in_child, machine, save, spread
 from benchmarks.tweets import load
 
-import aliran
 from aliran.broker.embedded import EmbeddedBroker
 from aliran.cli.demo.tail import Tail, windowed_counts
 from aliran.core.types import TopicPartition
+from aliran.streams.app import App
 
 AIM_PER_S, AIM_RATIO = 450_000, 0.35
 _BATCH = 2_000
@@ -42,7 +42,7 @@ _PATIENCE_S = 300
 def write_backlog(directory: str, count: int) -> dict[str, Any]:
     """Write the tweets to the topic `tweets` with one partition."""
     tweets = load(count)
-    with EmbeddedBroker(directory) as embedded:
+    with EmbeddedBroker(Path(directory) / "broker") as embedded:
         embedded.broker.topics.create("tweets", 1)
         log = embedded.broker.logs.get(TopicPartition("tweets", 0))
         if log is None:
@@ -57,7 +57,7 @@ def write_backlog(directory: str, count: int) -> dict[str, Any]:
 
 def run_engine(directory: str, count: int, *, stages: bool) -> dict[str, Any]:
     """Run the job on a directory with a backlog, and check what it gave."""
-    app = aliran.App("hashtags", brokers="embedded", data_dir=directory)
+    app = App("hashtags", brokers="embedded", data_dir=directory)
     (
         app.stream("tweets", value=job.Tweet)
         .filter(lambda _user, tweet: tweet.likes > job.MORE_THAN_LIKES)

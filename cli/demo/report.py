@@ -104,7 +104,7 @@ def show_where_to_look(console: Console, data: Path | None) -> None:
         say(console, "The topics of this run are gone now. To keep them, and to go on next time:")
         say(console, "  aliran demo trending --data demo-data")
     say(console, "To look at the topics with any Kafka client, for example kcat:")
-    say(console, f"  aliran broker --data {data or 'demo-data'} --listen 127.0.0.1:9092")
+    say(console, f"  aliran broker --data {data or 'demo-data'}/broker --listen 127.0.0.1:9092")
     broker = "kcat -b 127.0.0.1:9092"
     say(console, f"  {broker} -L")
     say(console, f"  {broker} -C -t {TWEETS} -c 3 -f '%p %o %k %T %s\\n'")

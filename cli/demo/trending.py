@@ -34,7 +34,7 @@ from aliran.cli.demo.topology import (
 )
 from aliran.cli.settings import CommandError
 from aliran.core.clock import SystemClock
-from aliran.streams import App
+from aliran.streams.app import App
 
 APPLICATION = "trending-demo"
 
@@ -91,11 +91,7 @@ def _replay(app: App, options: Options, screen: Screen) -> Outcome:
         app.start()
         for _ in feed.run(recount):
             progress.show()
-        while progress.processed() < feed.held + feed.written:
-            app.check()
-            progress.show()
-            time.sleep(_LOOK_S)
-        app.wait_until_idle(_PATIENCE_S)
+        _wait(app, progress)
         seconds = time.perf_counter() - started
         progress.show(last=True)
     total = feed.held + feed.written
@@ -103,6 +99,23 @@ def _replay(app: App, options: Options, screen: Screen) -> Outcome:
     return Outcome(
         feed.written, total - already, total, seconds, results.counts, results.rankings, recount
     )
+
+
+def _wait(app: App, progress: _Progress) -> None:
+    """Wait until all that is written is counted, keeping the screen alive."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            app.wait_until_idle(_LOOK_S)
+        except TimeoutError:
+            progress.show()
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"the demo is not done after {_PATIENCE_S:.0f} s: is the machine very busy? "
+                    "Try fewer --tweets"
+                ) from None
+        else:
+            return
 
 
 class _Progress:

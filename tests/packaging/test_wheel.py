@@ -36,7 +36,7 @@ with TopologyTestDriver(builder.build()) as driver:
     lines = driver.create_input_topic("lines", key=str, value=str)
     counts = driver.create_output_topic("counts", key=str, value=int)
     lines.pipe_input("k", "to be or not to be")
-    print(counts.read_key_values_to_dict())
+    print(counts.read_key_values_to_map())
 """
 
 RUN_AN_APP = """
