@@ -80,8 +80,16 @@ class GroupMetadata:
     members: tuple[MemberMetadata, ...]
 
 
+_LONGEST_TEXT = 32_767
+
+
 def _text(value: str) -> bytes:
     data = value.encode()
+    if len(data) > _LONGEST_TEXT:
+        raise ProtocolError(
+            f"{value[:40]!r}... has {len(data)} bytes; a record of {OFFSETS_TOPIC} holds texts of "
+            f"at most {_LONGEST_TEXT}: use a shorter name or metadata"
+        )
     return struct.pack(">h", len(data)) + data
 
 
@@ -103,12 +111,16 @@ def encode_offset_key(group: str, topic_partition: TopicPartition) -> bytes:
     return b"\x00\x01" + _text(group) + _text(topic) + struct.pack(">i", partition)
 
 
-_OFFSET_HEAD = struct.Struct(">hqih")
+_OFFSET_HEAD = struct.Struct(">hqi")
 _NO_METADATA = struct.Struct(">hqihq")
 
 
 def encode_offset_value(value: OffsetAndMetadata) -> bytes:
-    """Return the value of a committed offset: version 3, or 1 when it carries its own expiry."""
+    """Return the value of a committed offset: version 3, or 1 when it carries its own expiry.
+
+    Raises:
+        ProtocolError: The metadata is longer than a record can hold.
+    """
     offset, leader_epoch, metadata, commit_timestamp, expire_timestamp = value
     if expire_timestamp != -1:
         return (
@@ -118,9 +130,8 @@ def encode_offset_value(value: OffsetAndMetadata) -> bytes:
         )
     if not metadata:
         return _NO_METADATA.pack(3, offset, leader_epoch, 0, commit_timestamp)
-    text = metadata.encode()
-    head = _OFFSET_HEAD.pack(3, offset, leader_epoch, len(text))
-    return head + text + struct.pack(">q", commit_timestamp)
+    head = _OFFSET_HEAD.pack(3, offset, leader_epoch)
+    return head + _text(metadata) + struct.pack(">q", commit_timestamp)
 
 
 def encode_group_key(group: str) -> bytes:
@@ -129,7 +140,11 @@ def encode_group_key(group: str) -> bytes:
 
 
 def encode_group_value(value: GroupMetadata) -> bytes:
-    """Return the value of a group, version 3."""
+    """Return the value of a group, version 3.
+
+    Raises:
+        ProtocolError: A name is longer than a record can hold.
+    """
     parts = [
         b"\x00\x03",
         _text(value.protocol_type),

@@ -25,6 +25,7 @@ from aliran.protocol.messages.offset_commit import (
     OffsetCommitResponseTopic,
 )
 
+_LONG_MAX = (1 << 63) - 1
 _STORE_ERRORS = {
     ErrorCode.KAFKA_STORAGE_ERROR: ErrorCode.NOT_COORDINATOR,
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,
@@ -44,7 +45,9 @@ def handle(context: RequestContext, request: OffsetCommitRequest) -> OffsetCommi
         request.generation_id_or_member_epoch,
     )
     now_ms = broker.clock.time_ms()
-    expire_ms = now_ms + request.retention_time_ms if request.retention_time_ms >= 0 else -1
+    expire_ms = -1
+    if request.retention_time_ms >= 0:
+        expire_ms = min(now_ms + request.retention_time_ms, _LONG_MAX)
     offsets: dict[TopicPartition, OffsetAndMetadata] = {}
     accepted: list[OffsetCommitResponsePartition] = []
     topics = []

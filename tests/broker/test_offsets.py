@@ -104,7 +104,7 @@ longs = st.integers(0, 2**62)
 ints = st.integers(-1, 2**31 - 1)
 
 
-@given(st.builds(OffsetAndMetadata, longs, ints, texts, longs))
+@given(st.builds(OffsetAndMetadata, longs, ints, texts, longs, st.just(-1)))
 def test_offsets_survive_the_record(value: OffsetAndMetadata) -> None:
     assert decode_offset_value(encode_offset_value(value)) == value
     old = value._replace(leader_epoch=-1, expire_timestamp=5)
@@ -176,6 +176,13 @@ def test_damaged_values_are_refused_with_their_place(data: str) -> None:
     for decode in (decode_offset_value, decode_group_value):
         with pytest.raises(ProtocolError, match=OFFSETS_TOPIC):
             decode(bytes.fromhex(data))
+
+
+def test_names_that_no_record_can_hold_are_refused() -> None:
+    with pytest.raises(ProtocolError, match="40000 bytes"):
+        encode_group_key("g" * 40_000)
+    with pytest.raises(ProtocolError, match="at most 32767"):
+        encode_offset_value(OffsetAndMetadata(1, metadata="m" * 40_000))
 
 
 @pytest.mark.parametrize(
