@@ -1,6 +1,7 @@
 """Kafka Streams' DSL and Processor API: topologies as frozen data, and what runs them."""
 
 from aliran.serdes import Windowed
+from aliran.streams.app import App
 from aliran.streams.branched import Branched, BranchedKStream
 from aliran.streams.builder import StreamsBuilder
 from aliran.streams.config_objects import (
@@ -13,7 +14,13 @@ from aliran.streams.config_objects import (
     Repartitioned,
 )
 from aliran.streams.describe import TopologyDescription
-from aliran.streams.errors import StreamsError, TopologyError
+from aliran.streams.errors import (
+    DeserializationError,
+    IllegalStateError,
+    ProcessingError,
+    StreamsError,
+    TopologyError,
+)
 from aliran.streams.grouped import KGroupedStream, TimeWindowedKStream
 from aliran.streams.kstream import KStream
 from aliran.streams.ktable import KTable
@@ -36,27 +43,36 @@ from aliran.streams.processor import (
     use_partition_time_on_invalid_timestamp,
     wallclock_timestamp,
 )
+from aliran.streams.runtime.config import StreamsConfig
+from aliran.streams.runtime.kafka_streams import KafkaStreams, State, StreamsStatistics
 from aliran.streams.stores import Stores
+from aliran.streams.testing import KeyValue, TestInputTopic, TestOutputTopic, TopologyTestDriver
 from aliran.streams.topology import Topology
 from aliran.streams.topology_builder import TopologyBuilder
 from aliran.streams.windows import TimeWindows
 
 __all__ = [
+    "App",
     "Branched",
     "BranchedKStream",
     "Cancellable",
     "Consumed",
     "ConsumerRecord",
+    "DeserializationError",
     "FixedKeyProcessor",
     "FixedKeyProcessorContext",
     "Grouped",
+    "IllegalStateError",
     "InvalidTimestampError",
     "Joined",
     "KGroupedStream",
     "KStream",
     "KTable",
+    "KafkaStreams",
+    "KeyValue",
     "Materialized",
     "Named",
+    "ProcessingError",
     "Processor",
     "ProcessorContext",
     "Produced",
@@ -65,10 +81,15 @@ __all__ = [
     "Record",
     "RecordMetadata",
     "Repartitioned",
+    "State",
     "StoreSpec",
     "Stores",
     "StreamsBuilder",
+    "StreamsConfig",
     "StreamsError",
+    "StreamsStatistics",
+    "TestInputTopic",
+    "TestOutputTopic",
     "TimeWindowedKStream",
     "TimeWindows",
     "TimestampExtractor",
@@ -76,6 +97,7 @@ __all__ = [
     "TopologyBuilder",
     "TopologyDescription",
     "TopologyError",
+    "TopologyTestDriver",
     "Windowed",
     "fail_on_invalid_timestamp",
     "log_and_skip_on_invalid_timestamp",

@@ -35,8 +35,9 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class DropNullKeys:
-    """Drop records without a key; stands in front of a repartition topic. Kafka: the
-    `…-repartition-filter` processor. Dropping here is not counted in `dropped-records`.
+    """Drop records without a key, in front of a repartition topic.
+
+    Kafka: the `…-repartition-filter` processor. What it drops is not counted in `dropped-records`.
     """
 
 

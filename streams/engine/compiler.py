@@ -308,7 +308,7 @@ class Compiler:
     def _write_pass_through(self, node: op.ProcessorNode, _spec: op.PassThrough, v: _Vars) -> None:
         self._write_children(node.name, v)
 
-    def _write_branch(self, node: op.ProcessorNode, spec: op.Branch, v: _Vars) -> None:
+    def _write_branch(self, _node: op.ProcessorNode, spec: op.Branch, v: _Vars) -> None:
         key = self._key(v)
         word = "if"
         for predicate, child in zip(spec.predicates, spec.children, strict=False):

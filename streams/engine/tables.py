@@ -35,7 +35,7 @@ _IMMUTABLE = (*_HASHABLE, DoubleSerde, BooleanSerde)
 """Serdes whose values nobody can change from outside, so that the cache may keep the objects."""
 
 _ENTRY_OVERHEAD_BYTES = 250
-"""What an entry costs beside its key: list, dict slot, boxed numbers (measured on 64-bit CPython)."""
+"""What an entry costs beside its key: list, dict slot, boxed numbers (64-bit CPython)."""
 
 _MIN_PURGE = 10_000
 """Clean entries of a window table below which nobody looks for old windows among them."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -133,7 +133,7 @@ class StreamsConfig:
             return settings
         values: dict[str, Any] = dict(defaults)
         client: dict[str, Any] = {}
-        for name, value in dict(settings or {}).items():
+        for name, value in _items(settings):
             if name.startswith(_CLIENT_PREFIXES):
                 client[name] = value
                 continue
@@ -146,6 +146,14 @@ class StreamsConfig:
         if isinstance(values.get("commit_interval"), str) and values["commit_interval"].isdigit():
             values["commit_interval"] = int(values["commit_interval"])
         return cls(**values)
+
+
+def _items(settings: object) -> Iterable[tuple[str, Any]]:
+    if settings is None:
+        return ()
+    if isinstance(settings, Mapping):
+        return settings.items()
+    raise ConfigError(f"settings must be a mapping of names to values; got {settings!r}")
 
 
 def _field_name(name: str) -> str:

@@ -171,7 +171,7 @@ class KafkaStreams:
         self._run(self._prepare())
 
     def stop(self) -> None:
-        """Ask for the end: commit, then close. Returns at once; may be called by signal handlers."""
+        """Ask for the end: commit, then close. Returns at once, from signal handlers too."""
         if self._loop is not None:
             self._loop.stop()
 
@@ -441,7 +441,7 @@ class KafkaStreams:
         if isinstance(error, AliranError):
             logger.error("%s stopped: %s", self.config.application_id, error)
         else:
-            logger.exception("%s stopped", self.config.application_id)
+            logger.error("%s stopped", self.config.application_id, exc_info=error)
         self._move(State.ERROR)
         self._ended.set()
 

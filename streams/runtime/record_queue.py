@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from aliran.core.types import Columns, Headers, TopicPartition
 from aliran.streams.engine.compiler import SourceFunctions
@@ -16,7 +17,8 @@ Timestamps = Callable[[Columns, int], list[int | None]]
 """`(records, partition time) -> times`; None for a record to drop. See `timestamps.py`."""
 
 
-class CurrentRecord(NamedTuple):
+@dataclass(slots=True)
+class CurrentRecord:
     """Which record of a batch is being processed; costs nothing until somebody asks.
 
     The iterator over the batch's values knows how many are left.
@@ -105,7 +107,8 @@ class RecordQueue:
         if times is not columns.timestamps:
             columns = _with_times(columns, times)
         if columns.timestamps:
-            self._extracted_time_ms = max(self._extracted_time_ms, max(columns.timestamps))
+            newest = max(columns.timestamps)
+            self._extracted_time_ms = max(self._extracted_time_ms, newest)
             self._batches.append(columns)
             self._size += len(columns)
         return size - len(columns)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection
+from functools import partial
 
 from aliran.clients.transport import GroupFencedError, Position, Transport
 from aliran.core.clock import Clock
@@ -137,9 +138,9 @@ class StreamLoop:
         return bool(batches)
 
     def _process(self) -> int:
-        total = sum(
-            task.process(ready=lambda t=task: self._is_ready(t)) for task in self.tasks.values()
-        )
+        total = 0
+        for task in self.tasks.values():
+            total += task.process(ready=partial(self._is_ready, task))
         if total:
             self._uncommitted = True
             self._resume_drained()

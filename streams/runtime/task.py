@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from aliran.clients.transport import Position
@@ -143,7 +144,7 @@ class StreamTask:
             (queue.partition_time_ms for queue in self._queues.values()), default=-1
         )
         for name, (processor, context) in self._processors.items():
-            self._guarded(name, lambda p=processor, c=context: p.init(c))
+            self._guarded(name, partial(processor.init, context))
 
     def close(self) -> None:
         """Close the user's processors and the stores; what is not committed is dropped."""
@@ -249,7 +250,7 @@ class StreamTask:
             for schedule in due:
                 if not schedule.cancelled:
                     schedule.advance(now_ms)
-                    self._guarded(schedule.node, lambda s=schedule: s.punctuator(now_ms))
+                    self._guarded(schedule.node, partial(schedule.punctuator, now_ms))
 
     def schedule(self, schedule: Punctuation, *, stream_time: bool) -> None:
         """Add a punctuation of one of the task's processors."""

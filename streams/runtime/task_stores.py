@@ -242,7 +242,7 @@ class TaskStores:
             spec.retention_ms,
             spec.window_size_ms,
             retain_duplicates=spec.retain_duplicates,
-            # The DSL's windows carry times; those that users open for themselves hold what they put.
+            # The DSL's windows carry times; those that users open hold just what they put.
             timestamped=bool(self._aggregates_into(spec.name)),
         )
 
