@@ -398,20 +398,25 @@ class PartitionLog(LogFiles):
         with self.flush_lock, self.lock:
             if offset >= self.log_end_offset:
                 return
+            slot = max(0, bisect_right(self._bases, offset) - 1)
+            segment = self.segments[slot]
+            span = segment.find(max(offset, segment.base_offset))
+            if span is None:
+                end = segment.next_offset()
+            else:
+                end = next(segment.headers(span.start))[1].base_offset
             self._generation += 1
-            self.recovery_point = min(self.recovery_point, offset)
+            self.log_end_offset = end
+            self.recovery_point = min(self.recovery_point, end)
+            self.log_start_offset = min(self.log_start_offset, end)
+            # On the disk before the cut: a crash must not believe in what is about to go.
             self.on_recovery_point_lowered()
-            while len(self.segments) > 1 and self.segments[-1].base_offset >= offset:
+            while len(self.segments) > slot + 1:
                 self.segments.pop().delete()
                 self._bases.pop()
-            segment = self.segments[-1]
-            span = segment.find(max(offset, segment.base_offset))
             if span is not None:
                 segment.truncate(span.start, offset)
                 segment.flush()
-            self.log_end_offset = max(segment.next_offset(), segment.base_offset)
-            self.recovery_point = min(self.recovery_point, self.log_end_offset)
-            self.log_start_offset = min(self.log_start_offset, self.log_end_offset)
             self.reload_producers()
             self.fs.flush_dir(self.directory)
 
