@@ -14,6 +14,8 @@ they travel in; deeper indentation holds the fields of a struct:
       timeout_ms: int32 = 60000
       validate_only: bool 1+
 
+Lines that begin with `#` say what a version brought.
+
 A field is `name: type [versions] [= default] [tag N]`.
 
 - Types: int8, int16, int32, int64, uint16, float64, bool, uuid, string, bytes, records (bytes that

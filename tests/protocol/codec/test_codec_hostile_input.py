@@ -23,7 +23,7 @@ from aliran.protocol.messages.produce import ProduceRequest
 from aliran.protocol.schema import model
 
 FEW = settings(
-    max_examples=3,
+    max_examples=2,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
@@ -94,7 +94,7 @@ def test_random_bodies_never_end_in_another_error(api_name: str, side: str, vers
             assert message is not None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60))
 def test_random_frames_are_refused(frame: bytes) -> None:
     try:
