@@ -98,14 +98,17 @@ def _time_deserializer(
     name: str, inner: Serde[K], window_size_ms: int
 ) -> Callable[[bytes], Windowed[K]]:
     deserialize_key = inner.deserializer
-    unpack = _TIME.unpack
+    unpack = _TIME.unpack_from
 
     def deserialize_windowed(data: bytes) -> Windowed[K]:
-        if len(data) < 8:
+        size = len(data) - 8
+        if size < 0:
             raise refused_data(name, data, "a windowed key ends with 8 bytes of window start")
-        start = unpack(data[-8:])[0]
-        end = min(start + window_size_ms, MAX_TIMESTAMP)
-        return Windowed(deserialize_key(data[:-8]), start, end)
+        start = unpack(data, size)[0]
+        end = start + window_size_ms
+        if end > MAX_TIMESTAMP:
+            end = MAX_TIMESTAMP
+        return Windowed(deserialize_key(data[:size]), start, end)
 
     return deserialize_windowed
 

@@ -125,6 +125,14 @@ def closed_error(path: str) -> StateClosedError:
     )
 
 
+def _open_files_error(path: str, text: str) -> StateError:
+    return StateError(
+        f"the state database {path} cannot open more files: {text}. Allow the process more "
+        "(ulimit -n), or set max_open_files in RocksDBOptions",
+        path=path,
+    )
+
+
 def _comparator_error(path: str, _text: str) -> StateForeignFilesError:
     return foreign_files_error(path, ["a RocksDB database that another program made"])
 
@@ -133,6 +141,7 @@ def _comparator_error(path: str, _text: str) -> StateForeignFilesError:
 _BY_WORDS = (
     (("lock hold by current process", "While lock file"), locked_error),
     (("No space left on device", "Disk quota exceeded", "Out of space"), disk_full_error),
+    (("Too many open files",), _open_files_error),
     (("Permission denied", "Read-only file system", "Not a directory", "File exists"), path_error),
     (("does not match existing comparator",), _comparator_error),
     (("Corruption", "No such file or directory"), corrupted_error),

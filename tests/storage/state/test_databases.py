@@ -158,7 +158,7 @@ STEPS = st.lists(
 RANGES = st.lists(st.tuples(st.none() | KEYS, st.none() | KEYS), max_size=8)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS, RANGES)
 def test_both_databases_behave_like_a_sorted_dict(steps: list, ranges: list) -> None:  # type: ignore[type-arg]
     model: dict[bytes, bytes] = {}

@@ -207,7 +207,7 @@ class Model:
         return [entry for entry in self.range(None, None) if entry[0].startswith(prefix)]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_both_stores_behave_like_a_sorted_dict(steps: list) -> None:  # type: ignore[type-arg]
     model = Model()

@@ -271,7 +271,7 @@ class Model:
         )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_both_stores_behave_like_the_model(steps: list) -> None:  # type: ignore[type-arg]
     model = Model()
