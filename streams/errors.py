@@ -51,3 +51,7 @@ class TaskMigratedError(StreamsError):
 
 class IllegalStateError(StreamsError, RuntimeError):
     """A method was called in a state that does not allow it. Kafka: `IllegalStateException`."""
+
+
+class UnknownOperatorError(TopologyError, AttributeError):
+    """A stream, table or group has no method of that name; the message says what comes close."""

@@ -24,6 +24,7 @@ from aliran.streams.dsl import (
 )
 from aliran.streams.functions import check_function
 from aliran.streams.graph import ProcessorPlan, RepartitionPlan
+from aliran.streams.hints import unknown_operator
 from aliran.streams.ktable import KTable
 from aliran.streams.operators import Aggregate, TableGetter
 from aliran.streams.windows import time_windows
@@ -119,6 +120,11 @@ class _Aggregations(Generic[K, V]):
     def __init__(self, group: _Group, windows: operators.TimeWindows | None) -> None:
         self._group = group
         self._windows = windows
+
+    if not TYPE_CHECKING:  # type checkers are to see what is not there
+
+        def __getattr__(self, name: str) -> None:
+            raise unknown_operator(self, name)
 
     def _count(self, config: Materialized[Any, Any], name: NameLike) -> KTable[Any, int]:
         value = serde_or(config.value, IntegerSerde)

@@ -18,6 +18,7 @@ from aliran.streams.config_objects import (
 from aliran.streams.dsl import Place, key_value_store
 from aliran.streams.functions import check_function, takes_key
 from aliran.streams.graph import PlanNode, TablePlan
+from aliran.streams.hints import unknown_operator
 from aliran.streams.operators import (
     ProcessorNode,
     StoreSpec,
@@ -70,6 +71,11 @@ class KTable(Generic[K, V]):
         self._place = place
         self._getter = getter
         self.queryable_store_name = queryable
+
+    if not TYPE_CHECKING:  # type checkers are to see what is not there
+
+        def __getattr__(self, name: str) -> None:
+            raise unknown_operator(self, name)
 
     @classmethod
     def of_step(

@@ -12,6 +12,7 @@ from aliran.streams.config_objects import NameLike, text_of
 from aliran.streams.dsl import Place
 from aliran.streams.errors import TopologyError
 from aliran.streams.functions import check_function, takes_key
+from aliran.streams.hints import unknown_operator
 from aliran.streams.operators import (
     Branch,
     Filter,
@@ -47,6 +48,11 @@ class StreamTransforms(Generic[K, V]):
 
     def __init__(self, place: Place) -> None:
         self._place = place
+
+    if not TYPE_CHECKING:  # type checkers are to see what is not there
+
+        def __getattr__(self, name: str) -> None:
+            raise unknown_operator(self, name)
 
     @property
     def place(self) -> Place:

@@ -7,6 +7,7 @@ Each case here builds what the case of the same name builds there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -733,7 +734,7 @@ def random_topology(seed: int) -> Topology:
 
 
 for random_seed in range(1, 9):
-    CASES[f"hand_random_{random_seed}"] = lambda seed=random_seed: random_topology(seed)
+    CASES[f"hand_random_{random_seed}"] = partial(random_topology, random_seed)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.txt")))
