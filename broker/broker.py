@@ -7,12 +7,15 @@ event loop of the server: `groups`, `purgatory`.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import os
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aliran.broker.config import BrokerConfig
 from aliran.broker.groups.coordinator import GroupCoordinator
@@ -27,11 +30,11 @@ from aliran.storage.errors import DataDirectoryError
 from aliran.storage.log import LogConfig, LogManager
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Mapping
 
 logger = logging.getLogger("aliran.broker")
 
+_T = TypeVar("_T")
 META_FILE = "meta.properties"
 
 
@@ -81,6 +84,7 @@ class Broker:
         self.offsets = OffsetStore(self.topics, self.logs, self.config, self.clock)
         self.groups = GroupCoordinator(self.offsets, self.config, self.clock)
         self.purgatory = Purgatory()
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="aliran-broker-disk")
         self._started = False
 
     def start(self) -> None:
@@ -117,9 +121,17 @@ class Broker:
         self.groups.close()
         self.purgatory.close()
 
+    def on_disk_thread(self, function: Callable[..., _T], *arguments: Any) -> Awaitable[_T]:
+        """Run what flushes files (making and deleting topics) beside the event loop.
+
+        Such calls run one after the other, on one thread. To be awaited on the event loop.
+        """
+        return asyncio.get_running_loop().run_in_executor(self._disk, function, *arguments)
+
     def close(self) -> None:
         """Flush and close the logs and give the directory free. Idempotent."""
         self.closing.set()
+        self._disk.shutdown()
         if self._started:
             self._started = False
             self.logs.close()

@@ -17,6 +17,7 @@ from aliran.broker.config import BrokerConfig
 from aliran.broker.connection import Connection
 from aliran.broker.dispatch import handlers
 from aliran.broker.errors import BrokerError
+from aliran.broker.scratch import ScratchFileSystem
 from aliran.broker.server import BrokerServer, format_address, parse_address
 
 
@@ -29,7 +30,8 @@ class EmbeddedBroker:
         4
 
     Args:
-        data_dir: Where topics are kept; None for a temporary directory that is removed at the end.
+        data_dir: Where topics are kept; None for a temporary directory that is removed at the end
+            and never flushed to disk.
         listen: "HOST:PORT"; port 0 takes a free one.
         config: Settings by Kafka's names ("num.partitions") or Python's ("num_partitions").
 
@@ -89,10 +91,8 @@ class EmbeddedBroker:
         if self._broker is not None:
             return self
         handlers()
-        if self._data_dir is None:
-            self._temporary = tempfile.mkdtemp(prefix="aliran-broker-")
-        broker = Broker(self._data_dir or self._temporary or "", self._config)
         try:
+            broker = self._make_broker()
             broker.start()
             self._broker = broker
             self._loop = new_event_loop()
@@ -138,6 +138,12 @@ class EmbeddedBroker:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _make_broker(self) -> Broker:
+        if self._data_dir is not None:
+            return Broker(self._data_dir, self._config)
+        self._temporary = tempfile.mkdtemp(prefix="aliran-broker-")
+        return Broker(self._temporary, self._config, fs=ScratchFileSystem())
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         if self._loop is None:

@@ -7,6 +7,7 @@ gone, so that after a crash at any moment a start finds every topic it needs to 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -29,6 +30,7 @@ from aliran.broker.errors import (
     UnknownTopicIdError,
 )
 from aliran.broker.topic_configs import effective_topic_configs, validate_topic_config
+from aliran.core.errors import AliranError
 from aliran.core.types import TopicPartition
 from aliran.storage.errors import DataDirectoryError
 from aliran.storage.log import LogConfig
@@ -153,13 +155,11 @@ class TopicRegistry:
 
     def names(self) -> list[str]:
         """Return the names of all topics, sorted."""
-        with self._lock:
-            return sorted(self._topics)
+        return sorted(list(self._topics))  # noqa: C414 - a copy at once: other threads add topics
 
     def all(self) -> list[Topic]:
         """Return all topics, sorted by name."""
-        with self._lock:
-            return [self._topics[name] for name in sorted(self._topics)]
+        return sorted(list(self._topics.values()), key=lambda topic: topic.name)  # noqa: C414
 
     def create(
         self,
@@ -196,13 +196,7 @@ class TopicRegistry:
             topic = _topic(name, uuid.uuid4(), count, checked)
             self._log_config(topic)
             if not validate_only:
-                self._remember(topic)
-                try:
-                    self._save()
-                    self._make_logs(topic)
-                except BaseException:
-                    self._forget(topic)
-                    raise
+                self._put(topic)
         return topic
 
     def create_partitions(self, name: str, total: int, *, validate_only: bool = False) -> Topic:
@@ -224,9 +218,7 @@ class TopicRegistry:
                 raise InvalidPartitionsError(f"a topic may have at most {MAX_PARTITIONS}")
             grown = replace(topic, partitions=total)
             if not validate_only:
-                self._remember(grown)
-                self._save()
-                self._make_logs(grown)
+                self._put(grown)
         return grown
 
     def delete(self, name: str) -> Topic:
@@ -249,7 +241,7 @@ class TopicRegistry:
             for topic_partition in topic.topic_partitions():
                 if self._logs.get(topic_partition) is not None:
                     self._logs.delete(topic_partition)
-            self._save()
+            self._save(self._topics)
         for callback in self.deleted:
             callback(topic)
         return topic
@@ -280,8 +272,8 @@ class TopicRegistry:
             changed = replace(topic, configs=MappingProxyType(checked))
             log_config = self._log_config(changed)
             if not validate_only:
+                self._save({**self._topics, name: changed})
                 self._remember(changed)
-                self._save()
                 for topic_partition in changed.topic_partitions():
                     log = self._logs.get(topic_partition)
                     if log is not None:
@@ -351,13 +343,29 @@ class TopicRegistry:
             )
             self._remember(_topic(name, ids.get(name) or uuid.uuid4(), count, {}))
         if counts:
-            self._save()
+            self._save(self._topics)
 
-    def _save(self) -> None:
+    def _put(self, topic: Topic) -> None:
+        """Write a new or grown topic down, make its partitions, then let everybody see it."""
+        before = self._topics.get(topic.name)
+        self._save({**self._topics, topic.name: topic})
+        try:
+            self._make_logs(topic)
+        except BaseException:
+            with contextlib.suppress(AliranError):  # the first error is the one to report
+                for topic_partition in topic.topic_partitions()[
+                    before.partitions if before else 0 :
+                ]:
+                    self._logs.delete(topic_partition)
+                self._save(self._topics)
+            raise
+        self._remember(topic)
+
+    def _save(self, topics: Mapping[str, Topic]) -> None:
         stored = _Stored(
             [
                 _StoredTopic(each.name, each.topic_id, each.partitions, dict(each.configs))
-                for each in self._topics.values()
+                for each in topics.values()
             ]
         )
         self._fs.write_atomic(self._path, msgspec.json.encode(stored))

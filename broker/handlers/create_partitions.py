@@ -9,6 +9,7 @@ Version notes: none that matter.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable
 
 from aliran.broker.dispatch import RequestContext, handler
 from aliran.broker.errors import (
@@ -27,8 +28,14 @@ from aliran.protocol.messages.create_partitions import (
 
 
 @handler(ApiKey.CREATE_PARTITIONS, 0, 3)
-def handle(context: RequestContext, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
+def handle(
+    context: RequestContext, request: CreatePartitionsRequest
+) -> Awaitable[CreatePartitionsResponse]:
     """Answer a CreatePartitions request."""
+    return context.broker.on_disk_thread(_create, context, request)
+
+
+def _create(context: RequestContext, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
     counts = Counter(topic.name for topic in request.topics)
     results: dict[str, CreatePartitionsTopicResult] = {}
     for asked in request.topics:

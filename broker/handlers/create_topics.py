@@ -11,6 +11,7 @@ replicas, v5 answers with the topic's settings, v7 with its id.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable
 
 from aliran.broker.config_entries import topic_config_source
 from aliran.broker.dispatch import RequestContext, handler
@@ -37,8 +38,14 @@ DEFAULTS_ALLOWED_FROM = 4
 
 
 @handler(ApiKey.CREATE_TOPICS, 0, 7)
-def handle(context: RequestContext, request: CreateTopicsRequest) -> CreateTopicsResponse:
+def handle(
+    context: RequestContext, request: CreateTopicsRequest
+) -> Awaitable[CreateTopicsResponse]:
     """Answer a CreateTopics request."""
+    return context.broker.on_disk_thread(_create, context, request)
+
+
+def _create(context: RequestContext, request: CreateTopicsRequest) -> CreateTopicsResponse:
     counts = Counter(topic.name for topic in request.topics)
     results: dict[str, CreatableTopicResult] = {}
     for asked in request.topics:

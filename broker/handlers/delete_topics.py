@@ -8,6 +8,7 @@ Version notes: up to v5 by name only; v6 by name or id; v5 brings the text of an
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from uuid import UUID
 
 from aliran.broker.dispatch import RequestContext, handler
@@ -23,8 +24,14 @@ from aliran.protocol.messages.delete_topics import (
 
 
 @handler(ApiKey.DELETE_TOPICS, 0, 6)
-def handle(context: RequestContext, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
+def handle(
+    context: RequestContext, request: DeleteTopicsRequest
+) -> Awaitable[DeleteTopicsResponse]:
     """Answer a DeleteTopics request."""
+    return context.broker.on_disk_thread(_delete_all, context, request)
+
+
+def _delete_all(context: RequestContext, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
     asked = request.topics or [DeleteTopicState(name=name) for name in request.topic_names]
     return DeleteTopicsResponse(
         responses=[_delete(context, each.name, each.topic_id) for each in asked]

@@ -11,6 +11,7 @@ null name.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from uuid import UUID
 
 from aliran.broker.dispatch import RequestContext, handler
@@ -39,8 +40,23 @@ _NO_ID = UUID(int=0)
 
 
 @handler(ApiKey.METADATA, 0, 13)
-def handle(context: RequestContext, request: MetadataRequest) -> MetadataResponse:
-    """Answer a Metadata request."""
+def handle(
+    context: RequestContext, request: MetadataRequest
+) -> MetadataResponse | Awaitable[MetadataResponse]:
+    """Answer a Metadata request, beside the event loop when it makes topics."""
+    registry = context.broker.topics
+    if _may_create(context, request) and any(
+        each.name and registry.get(each.name) is None for each in request.topics or ()
+    ):
+        return context.broker.on_disk_thread(_answer, context, request)
+    return _answer(context, request)
+
+
+def _may_create(context: RequestContext, request: MetadataRequest) -> bool:
+    return request.allow_auto_topic_creation and context.broker.config.auto_create_topics_enable
+
+
+def _answer(context: RequestContext, request: MetadataRequest) -> MetadataResponse:
     broker = context.broker
     everything = request.topics is None or (context.api_version == 0 and not request.topics)
     if everything:
@@ -80,9 +96,7 @@ def _look_up(
         return _describe(context, request, topic)
     try:
         check_topic_name(asked.name)
-        if not (
-            request.allow_auto_topic_creation and context.broker.config.auto_create_topics_enable
-        ):
+        if not _may_create(context, request):
             return MetadataResponseTopic(
                 error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, name=asked.name
             )
