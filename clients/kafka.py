@@ -45,6 +45,9 @@ from aliran.core.types import Columns, TopicPartition
 BATCH_RECORDS = 10_000
 """The most records that one `poll` returns."""
 
+_ERRORS_EVERY_S = 0.2
+_FIRST_CONTACT_S = 10.0
+
 _log = logging.getLogger("aliran.clients.kafka")
 
 
@@ -77,6 +80,7 @@ class KafkaTransport:
         self._writer = KafkaWriter(self._common, self._watch)
         self._reader = KafkaReader(self._common, self._watch, BATCH_RECORDS, self._timeout_s)
         self._consumer: Consumer | None = None
+        self._reached = False
         self._group_id = ""
         self._listener: RebalanceListener | None = None
         self._topics: frozenset[str] = frozenset()
@@ -97,7 +101,9 @@ class KafkaTransport:
         names = sorted(set(topics))
         if not names:
             return {}
-        asked = self._admin.describe_topics(TopicCollection(names), request_timeout=self._timeout_s)
+        asked = self._admin.describe_topics(
+            TopicCollection(names), request_timeout=self._request_timeout_s()
+        )
         counts = {}
         for name, future in asked.items():
             try:
@@ -116,14 +122,14 @@ class KafkaTransport:
                 NewTopic(spec.name, spec.partitions, config=dict(spec.configs))
                 for spec in wanted.values()
             ],
-            request_timeout=self._timeout_s,
+            request_timeout=self._request_timeout_s(),
         )
         for name, future in asked.items():
             try:
-                future.result()
-            except KafkaException as error:
-                if error_of(error).code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise self._translated(error, f"creating topic {name!r}") from error
+                self._result(future, f"creating topic {name!r}")
+            except TransportError as error:
+                if not _exists_already(error):
+                    raise
         self._wait_until_known(wanted)
 
     def _wait_until_known(self, topics: Collection[str]) -> None:
@@ -268,7 +274,7 @@ class KafkaTransport:
         asked = self._admin.list_offsets(
             {KafkaPartition(*tp): spec for tp in partitions},
             isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=self._timeout_s,
+            request_timeout=self._request_timeout_s(),
         )
         return {
             (tp := TopicPartition(key.topic, key.partition)): self._result(
@@ -304,7 +310,7 @@ class KafkaTransport:
                 _log.warning("deleting processed records failed: %s", error)
         asked = self._admin.delete_records(
             [KafkaPartition(*tp, offset) for tp, offset in before.items()],
-            request_timeout=self._timeout_s,
+            request_timeout=self._request_timeout_s(),
         )
         self._deleting = list(asked.values())
 
@@ -363,8 +369,30 @@ class KafkaTransport:
             raise self._translated(error, doing) from error
 
     def _result(self, future: Future[Any], doing: str) -> Any:
-        return self._call(future.result, doing)
+        """Wait for `future`; what goes wrong meanwhile is logged, and a refused login is raised."""
+        while True:
+            try:
+                result = self._call(future.result, doing, timeout=_ERRORS_EVERY_S)
+            except TimeoutError:
+                self._admin.poll(0)
+                self._watch.raise_if_refused()
+            else:
+                self._reached = True
+                return result
+
+    def _request_timeout_s(self) -> float:
+        """How long a request may take; less as long as nothing was ever heard of the cluster."""
+        return self._timeout_s if self._reached else min(self._timeout_s, _FIRST_CONTACT_S)
 
     def _translated(self, error: KafkaException, doing: str) -> TransportError:
         self._admin.poll(0)  # serves error_cb, which knows why a request timed out
+        self._watch.raise_if_refused()
         return self._watch.translated(error, doing)
+
+
+def _exists_already(error: TransportError) -> bool:
+    cause = error.__cause__
+    return (
+        isinstance(cause, KafkaException)
+        and error_of(cause).code() == KafkaError.TOPIC_ALREADY_EXISTS
+    )

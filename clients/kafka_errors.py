@@ -142,6 +142,11 @@ class ErrorWatch:
                 f"{what}; a topic with cleanup.policy=compact takes no records without a key, and "
                 "no topic takes timestamps beyond its message.timestamp.*.max.ms"
             )
+        if code == KafkaError.MSG_SIZE_TOO_LARGE:
+            return TransportError(
+                f"{what}; raise message.max.bytes in the client's settings, and max.message.bytes "
+                "of the topic"
+            )
         if code in _UNREACHABLE:
             return TransportError(
                 f"{what}{self.last_heard()}; check that a broker listens at that address and that "
