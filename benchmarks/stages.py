@@ -10,11 +10,9 @@ import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import contextmanager
 from typing import Any
 
 from aliran.clients.embedded import EmbeddedTransport
-from aliran.streams.engine.buffers import ChangelogBuffer, SinkBuffer
 from aliran.streams.runtime.record_queue import RecordQueue
 from aliran.streams.runtime.task import StreamTask
 from aliran.streams.runtime.task_stores import TaskStores
@@ -30,15 +28,6 @@ class StageClock:
         self._stack: list[str] = []
         self._since = 0.0
         self._undo: list[tuple[Any, str, Any]] = []
-
-    @contextmanager
-    def stage(self, name: str) -> Any:
-        """Charge what happens inside to `name`."""
-        self._enter(name)
-        try:
-            yield
-        finally:
-            self._leave()
 
     def _enter(self, name: str) -> None:
         now = time.perf_counter()
@@ -60,8 +49,7 @@ class StageClock:
         def timed(*arguments: Any, **keywords: Any) -> Any:
             self._enter(label if isinstance(label, str) else label(*arguments))
             try:
-                result = original(*arguments, **keywords)
-                return list(result) if method == "drain" else result  # a generator does it later
+                return original(*arguments, **keywords)
             finally:
                 self._leave()
 
@@ -107,7 +95,5 @@ def install(clock: StageClock) -> None:
     clock.wrap(EmbeddedTransport, "commit", "commit: offsets")
     clock.wrap(RecordQueue, "add", "queue")
     clock.wrap(RecordQueue, "run", processing)
-    clock.wrap(SinkBuffer, "drain", "partition of the key")
-    clock.wrap(ChangelogBuffer, "drain", "partition of the key")
     clock.wrap(StreamTask, "flush_caches", "commit: serialise dirty counts")
     clock.wrap(TaskStores, "commit", "commit: RocksDB batch")
