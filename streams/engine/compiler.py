@@ -483,8 +483,8 @@ class Compiler:
         else:
             code.line(f"{entry} = {load}({cell})", "read the store of")
         self._write_new_value(spec, v, entry)
-        if v.headers != "None":
-            code.line(f"{entry}[2] = {v.headers}")
+        if table.caching:
+            code.line(f"{entry}[2] = {v.headers}")  # a flush forwards those of the last update
         if not table.keys_are_typed:
             code.line(f"{entry}[3] = {v.key}")
         if table.caching:

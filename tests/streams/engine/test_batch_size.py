@@ -1,0 +1,189 @@
+"""The size of batches changes nothing: random topologies, batches of 1 and of 1,000."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from task_harness import RawRecord, TaskHarness
+
+from aliran.serdes import serde_for
+from aliran.streams import KStream, Processor, PunctuationType, Record, Stores, StreamsBuilder
+
+LONG = serde_for(int)
+KEYS = ("a", "b", "c", "d")
+
+
+class Remember(Processor[str, int, str, int]):
+    """Adds up values per key, and forwards every sum when stream time has moved 20 ms."""
+
+    def __init__(self, store: str) -> None:
+        self._name = store
+
+    def init(self, context: Any) -> None:
+        super().init(context)
+        self.sums = context.get_state_store(self._name)
+        context.schedule("20ms", PunctuationType.STREAM_TIME, self.report)
+
+    def process(self, record: Record[str, int]) -> None:
+        if record.key is None or record.value is None:
+            return
+        total = (self.sums.get(record.key) or 0) + record.value
+        self.sums.put(record.key, total)
+        metadata = self.context.record_metadata()
+        assert metadata is not None
+        self.context.forward(record.with_value(total + metadata.offset))
+
+    def report(self, time_ms: int) -> None:
+        for key, total in self.sums.all():
+            self.context.forward(Record(key, total, time_ms))
+
+
+def add(key: str, value: int | None, total: int) -> int:
+    return total + (value or 0)
+
+
+# Each step takes a stream of str keys and int values and gives another.
+Step = Callable[[StreamsBuilder, KStream[Any, Any], int], KStream[Any, Any]]
+
+
+def aggregated(stream: KStream[Any, Any], index: int, kind: str) -> KStream[Any, Any]:
+    grouped = stream.group_by(lambda key, value: KEYS[(value or 0) % 4], key=str, value=int)
+    name = f"store-{index}"
+    if kind == "count":
+        return grouped.count(store=name).to_stream()
+    if kind == "reduce":
+        return grouped.reduce(lambda one, two: one - two, store=name).to_stream()
+    if kind == "aggregate":
+        return grouped.aggregate(int, add, store=name, value=int).to_stream()
+    windows = {"tumbling": {}, "hopping": {"advance": "5ms"}}[kind]
+    windowed = grouped.windowed_by("15ms", grace="10ms", **windows).count(store=name)
+    return windowed.to_stream().map(lambda w, count: (f"{w.key}@{w.start_ms}", count))
+
+
+def joined(builder: StreamsBuilder, stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
+    table = builder.table(f"table-{index}", value=int)
+    keyed = stream.select_key(lambda key, value: KEYS[(value or 0) % 4])
+    return keyed.left_join(table, lambda left, right: left * 100 + (right or 0), key=str, value=int)
+
+
+def branched(stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
+    arms = (
+        stream.split(name=f"split-{index}-")
+        .branch(lambda key, value: (value or 0) % 3 == 0, name="threes")
+        .branch(lambda key, value: key == "a", name="as")
+        .default_branch(name="rest")
+    )
+    first, second, rest = arms.values()
+    return first.map_values(lambda value: (value or 0) + 1).merge(second).merge(rest)
+
+
+def processed(builder: StreamsBuilder, stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
+    name = f"sums-{index}"
+    builder.add_state_store(Stores.persistent_key_value_store(name, key=str, value=int))
+    keyed = stream.map(lambda key, value: (key or "a", value))
+    return keyed.process(lambda: Remember(name), name)
+
+
+STEPS: dict[str, Step] = {
+    "filter": lambda b, s, i: s.filter(lambda key, value: (value or 0) % 5 != 0),
+    "filter_not": lambda b, s, i: s.filter_not(lambda key, value: key == "b"),
+    "map": lambda b, s, i: s.map(lambda key, value: (KEYS[(value or 1) % 3], (value or 0) + 1)),
+    "map_values": lambda b, s, i: s.map_values(lambda value: (value or 0) * 2 + 1),
+    "flat_map": lambda b, s, i: s.flat_map(lambda key, value: [(key, value), ("d", value)]),
+    "flat_map_values": lambda b, s, i: s.flat_map_values(
+        lambda value: [value] * ((value or 0) % 3)
+    ),
+    "select_key": lambda b, s, i: s.select_key(lambda key, value: KEYS[(value or 0) % 4]),
+    "merge_self": lambda b, s, i: s.merge(s.map_values(lambda value: -(value or 0))),
+    "branch": lambda b, s, i: branched(s, i),
+    "count": lambda b, s, i: aggregated(s, i, "count"),
+    "reduce": lambda b, s, i: aggregated(s, i, "reduce"),
+    "aggregate": lambda b, s, i: aggregated(s, i, "aggregate"),
+    "tumbling": lambda b, s, i: aggregated(s, i, "tumbling"),
+    "hopping": lambda b, s, i: aggregated(s, i, "hopping"),
+    "join": lambda b, s, i: joined(b, s, i),
+    "process": lambda b, s, i: processed(b, s, i),
+    "to_table": lambda b, s, i: (
+        s.map_values(
+            lambda v: v or 1,
+        )
+        .to_table(store=f"table-store-{i}", key=str, value=int)
+        .filter(lambda key, value: value % 2 == 0)
+        .to_stream()
+    ),
+    "repartition": lambda b, s, i: s.repartition(name=f"again-{i}", key=str, value=int),
+}
+
+
+def build(steps: list[str], tapped: list[bool]) -> Any:
+    builder = StreamsBuilder()
+    stream: KStream[Any, Any] = builder.stream(["in-1", "in-2"], value=int)
+    for index, (step, tap) in enumerate(zip(steps, tapped, strict=True)):
+        stream = STEPS[step](builder, stream, index)
+        if tap:  # a second child, so that records fan out
+            stream.map_values(lambda value: value).to(f"tap-{index}", key=str, value=int)
+    stream.to("out", key=str, value=int)
+    return builder.build()
+
+
+records = st.lists(
+    st.tuples(
+        st.sampled_from((*KEYS, None)),
+        st.one_of(st.none(), st.integers(-20, 20)),
+        st.integers(0, 120),
+        st.booleans(),
+    ),
+    max_size=40,
+)
+
+
+def raw(rows: list[tuple[str | None, int | None, int, bool]]) -> list[RawRecord]:
+    return [
+        (
+            None if key is None else key.encode(),
+            LONG.serialize(value),
+            time,
+            (("trace", key.encode() if key else None),) if traced else (),
+        )
+        for key, value, time, traced in rows
+    ]
+
+
+def outcome(topology: Any, inputs: Any, batch_size: int, cache_max_bytes: int) -> Any:
+    harness = TaskHarness(topology, batch_size=batch_size, cache_max_bytes=cache_max_bytes)
+    harness.run(inputs)
+    stores = {spec.name: harness.store(spec.name) for spec in topology.stores}
+    counters = [task.statistics for task in harness.tasks]
+    harness.close()
+    return harness.outputs, stores, counters
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    steps=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=5),
+    taps=st.lists(st.booleans(), min_size=5, max_size=5),
+    first=records,
+    second=records,
+    tables=records,
+    cache_max_bytes=st.sampled_from((0, 2_000, 1_000_000)),
+)
+def test_batches_of_one_and_of_a_thousand_give_the_same(
+    steps: list[str], taps: list[bool], first: Any, second: Any, tables: Any, cache_max_bytes: int
+) -> None:
+    topology = build(steps, taps[: len(steps)])
+    inputs = {"in-1": raw(first), "in-2": raw(second)}
+    inputs |= {f"table-{index}": raw(tables) for index in range(len(steps))}
+    one = outcome(topology, inputs, 1, cache_max_bytes)
+    thousand = outcome(topology, inputs, 1_000, cache_max_bytes)
+    assert one == thousand
+
+
+@settings(max_examples=40, deadline=None)
+@given(first=records, second=records, size=st.integers(2, 7))
+def test_odd_batch_sizes_give_the_same_too(first: Any, second: Any, size: int) -> None:
+    topology = build(["branch", "tumbling", "process"], [True, False, True])
+    inputs = {"in-1": raw(first), "in-2": raw(second)}
+    assert outcome(topology, inputs, 1, 0) == outcome(topology, inputs, size, 0)
