@@ -136,7 +136,8 @@ def test_serdes_follow_annotations(operation: str, expected: tuple[str, str]) ->
 
 def test_explicit_serdes_win_at_the_sink() -> None:
     builder = StreamsBuilder()
-    builder.stream("a").map_values(length).to("out", Produced(key=bytes), value=float)
+    stream: KStream[Any, Any] = builder.stream("a").map_values(length)
+    stream.to("out", Produced(key=bytes), value=float)
     sink = sink_of(builder.build(), "out")
     assert (repr(sink.key_serde), repr(sink.value_serde)) == ("BytesSerde()", "DoubleSerde()")
 
@@ -452,7 +453,9 @@ MISTAKES: dict[str, Any] = {
         [split := s.split(), split.default_branch(), split.branch(lambda k, v: True)]
     ),
     r"add_state_store takes what Stores makes, got 'x'": lambda s, b: b.add_state_store("x"),
-    r"store 's' has no option color": lambda s, b: Stores.persistent_key_value_store("s", color=1),
+    r"store 's' has no option color": (
+        lambda s, b: Stores.persistent_key_value_store("s", color=1)  # type: ignore[call-arg]
+    ),
     r"a stream is grouped first: stream.group_by\(...\).windowed_by\(...\)": (
         lambda s, b: s.windowed_by("1m")
     ),
