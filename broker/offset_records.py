@@ -104,8 +104,8 @@ def _blob(value: bytes) -> bytes:
 def encode_offset_key(group: str, topic_partition: TopicPartition) -> bytes:
     """Return the key of a committed offset, version 1.
 
-    >>> encode_offset_key("g", TopicPartition("t", 2)).hex(" ", 2)
-    '00 0100 0167 0001 7400 0000 02'
+    >>> encode_offset_key("g", TopicPartition("t", 2)).hex()
+    '000100016700017400000002'
     """
     topic, partition = topic_partition
     return b"\x00\x01" + _text(group) + _text(topic) + struct.pack(">i", partition)
