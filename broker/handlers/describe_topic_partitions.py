@@ -82,6 +82,8 @@ def _describe(
                 leader_epoch=LEADER_EPOCH,
                 replica_nodes=[node],
                 isr_nodes=[node],
+                eligible_leader_replicas=[],  # null would end Java clients in a NullPointerException
+                last_known_elr=[],
             )
             for number in partitions
         ],

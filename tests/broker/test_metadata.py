@@ -143,6 +143,9 @@ def test_partitions_come_in_pages(server: EmbeddedBroker, client: RawClient) -> 
         request = DescribeTopicPartitionsRequest(response_partition_limit=2, cursor=cursor)
         response = client.call(request, 0)
         pages.append([(t.name, p.partition_index) for t in response.topics for p in t.partitions])
+        for partition in (each for topic in response.topics for each in topic.partitions):
+            # Java's clients end in a NullPointerException when these are null
+            assert partition.eligible_leader_replicas == partition.last_known_elr == []
         cursor = response.next_cursor
         if cursor is None:
             break
