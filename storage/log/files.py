@@ -119,6 +119,8 @@ class LogFiles:
             LogStorageError: The disk refused; the log goes on with the old segment.
         """
         with self.lock:
+            if self.closed:
+                raise self._closed_error()
             active = self.segments[-1]
             if not active.size and active.base_offset == self.log_end_offset:
                 return active

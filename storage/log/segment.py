@@ -22,7 +22,7 @@ TIME_INDEX_SUFFIX = ".timeindex"
 TXN_INDEX_SUFFIX = ".txnindex"
 SNAPSHOT_SUFFIX = ".snapshot"
 
-_SPAN = Struct(">qi11xi")  # base offset, length, …, last offset delta
+_SPAN = Struct(">qi4xb6xi")  # base offset, length, …, magic, …, last offset delta
 _SCAN_CHUNK = 4096
 _RECOVER_CHUNK = 1 << 20
 INT32_MAX = 2**31 - 1
@@ -202,6 +202,7 @@ class Segment:
         """
         log, size = self.log, self.size
         chunk, chunk_start = b"", position
+        lowest = self.base_offset
         while position < size:
             at = position - chunk_start
             if at + HEADER_SIZE > len(chunk):
@@ -209,14 +210,16 @@ class Segment:
                 chunk = log.read(position, _SCAN_CHUNK)
                 if len(chunk) < HEADER_SIZE:
                     raise CorruptBatchError("the file ends inside of a header", position=position)
-            base, length, delta = _SPAN.unpack_from(chunk, at)
+            base, length, magic, delta = _SPAN.unpack_from(chunk, at)
             end = position + 12 + length
-            if length < HEADER_SIZE - 12 or end > size or base < self.base_offset or delta < 0:
+            if length < HEADER_SIZE - 12 or end > size or base < lowest or delta < 0 or magic != 2:
                 raise CorruptBatchError(
-                    f"the batch header is impossible: base offset {base}, length {length}",
+                    f"the batch header is impossible: base offset {base} (at least {lowest} is "
+                    f"expected), length {length}, magic {magic}",
                     position=position,
                 )
-            yield position, end, base + delta, chunk, at
+            lowest = base + delta + 1
+            yield position, end, lowest - 1, chunk, at
             position = end
 
     def headers(self, position: int = 0) -> Iterator[tuple[int, BatchHeader]]:

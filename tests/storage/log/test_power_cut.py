@@ -1,4 +1,4 @@
-"""Random work on a log, the power cut at every change of the disk, and what must hold afterwards."""
+"""Random work on a log, the power cut at every change of the disk, and what must then hold."""
 
 import random
 from typing import NamedTuple
