@@ -82,7 +82,7 @@ def _describe(
                 leader_epoch=LEADER_EPOCH,
                 replica_nodes=[node],
                 isr_nodes=[node],
-                eligible_leader_replicas=[],  # null would end Java clients in a NullPointerException
+                eligible_leader_replicas=[],  # null breaks Java clients
                 last_known_elr=[],
             )
             for number in partitions
