@@ -34,6 +34,7 @@ from aliran.clients.kafka_messages import to_columns
 from aliran.clients.kafka_producer import KafkaWriter
 from aliran.clients.kafka_reader import KafkaReader
 from aliran.clients.transport import (
+    GroupFencedError,
     Position,
     RebalanceListener,
     TopicSpec,
@@ -81,6 +82,7 @@ class KafkaTransport:
         self._reader = KafkaReader(self._common, self._watch, BATCH_RECORDS, self._timeout_s)
         self._consumer: Consumer | None = None
         self._reached = False
+        self._fenced = False
         self._group_id = ""
         self._listener: RebalanceListener | None = None
         self._topics: frozenset[str] = frozenset()
@@ -243,10 +245,14 @@ class KafkaTransport:
             for tp, position in positions.items()
         ]
         doing = f"committing the offsets of group {self._group_id!r}"
-        entries = self._call(self._member().commit, doing, offsets=offsets, asynchronous=False)
-        for entry in entries or ():
-            if entry.error is not None:
-                raise self._watch.translate(entry.error, doing)
+        try:
+            entries = self._call(self._member().commit, doing, offsets=offsets, asynchronous=False)
+            for entry in entries or ():
+                if entry.error is not None:
+                    raise self._watch.translate(entry.error, doing)
+        except GroupFencedError:
+            self._fenced = True
+            raise
 
     def leave(self) -> None:
         """Leave the group (after a last commit); the listener hears nothing of it."""
@@ -334,6 +340,8 @@ class KafkaTransport:
         self._revoke(partitions, lost=True)
 
     def _revoke(self, partitions: list[KafkaPartition], *, lost: bool) -> None:
+        # librdkafka does not always call a lost assignment lost once a commit has found out.
+        lost, self._fenced = lost or self._fenced, False
         self._rebalanced = True
         heard_of = self._to_assign is None
         self._to_assign = None
