@@ -103,6 +103,7 @@ class EmbeddedTransport:
                 f"{self._address} with brokers= to share the work"
             )
         running.add(group_id)
+        self._broker.offsets.pin(group_id)  # no visible members, but not to be forgotten either
         self._group_id, self._topics, self._listener = group_id, list(topics), listener
 
     def claim(self, topics: Collection[str]) -> None:
@@ -185,7 +186,10 @@ class EmbeddedTransport:
 
     def leave(self) -> None:
         """Stop being the member of the group."""
-        _running.get(self._broker, set()).discard(self._group_id)
+        running = _running.get(self._broker, set())
+        if self._group_id in running:
+            running.discard(self._group_id)
+            self._broker.offsets.unpin(self._group_id)
         self._unwatch()
         self._assigned = False
 

@@ -123,9 +123,10 @@ class StreamLoop:
             self.commit()
         if waiters and not found and not processed and self._is_idle():
             self.commit()
-            for event in waiters:
-                self._waiters.remove(event)
-                event.set()
+            if self._is_idle():  # else the caches held updates for tasks further down
+                for event in waiters:
+                    self._waiters.remove(event)
+                    event.set()
 
     def _poll(self) -> bool:
         batches = self._transport.poll(self._wait_ms())
