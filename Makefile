@@ -27,7 +27,7 @@ setup: .venv/.installed-test .venv/.installed-check ## make .venv with all that 
 .venv/.installed-%: pyproject.toml constraints.txt $(SETUP) tools/find-python
 	@"$$(tools/find-python $(PYTHON))" $(SETUP) $*
 
-demo: .venv/.installed-run ## trending hashtags of 200,000 tweets through the embedded broker
+demo: .venv/.installed-run ## trending hashtags of 300,000 replayed tweets through the embedded broker
 	@$(BIN)/aliran demo trending $(ARGS)
 
 test: .venv/.installed-test ## run the tests (ARGS="-k name" for some of them)

@@ -14,7 +14,7 @@ app = App(name="demo", help="See a whole job run, on data that comes with the pa
 def trending(
     *,
     data: Path | None = None,
-    tweets: int = 200_000,
+    tweets: int = 300_000,
     partitions: int = 4,
     plain: Annotated[bool, Parameter(negative="")] = False,
     listen: str = "127.0.0.1:0",

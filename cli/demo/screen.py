@@ -16,6 +16,7 @@ Ranking = list[tuple[str, int]]
 
 _REFRESHES_A_SECOND = 8
 _ROWS = 8
+_BAR = 24
 
 
 @dataclass(slots=True)
@@ -121,22 +122,21 @@ def picture(view: View) -> RenderableType:
         bars.add_row(
             label, ProgressBar(view.total, done, width=40), f"{done:,} of {view.total:,} tweets"
         )
-    heading = "waiting for the first minute"
-    if view.minute_ms is not None:
-        heading = f"trending at {clock_of(view.minute_ms)}"
-    return Group(bars, ranking_table(heading, view.ranking))
+    if view.minute_ms is None:
+        return Group(bars, "waiting for the first minute")
+    return Group(bars, ranking_table(f"trending at {clock_of(view.minute_ms)}", view.ranking))
 
 
 def ranking_table(title: str, ranking: Ranking) -> Table:
     """Return a table of hashtags with their counts as bars."""
-    table = Table(title=title, title_justify="left", show_header=False, min_width=60)
+    table = Table(title=title, title_justify="left", show_header=False)
     table.add_column("rank", justify="right", style="dim")
-    table.add_column("hashtag", style="bold cyan", no_wrap=True)
-    table.add_column("tweets", justify="right")
-    table.add_column("bar")
+    table.add_column("hashtag", style="bold cyan", no_wrap=True, width=32)  # does not jump
+    table.add_column("tweets", justify="right", width=6)
+    table.add_column("bar", width=_BAR)
     most = max((count for _, count in ranking), default=1)
     for place, (tag, count) in enumerate(ranking[:_ROWS], 1):
-        table.add_row(str(place), tag, f"{count:,}", "█" * max(1, 24 * count // most))
+        table.add_row(str(place), tag, f"{count:,}", "█" * max(1, _BAR * count // most))
     return table
 
 

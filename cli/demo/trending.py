@@ -41,6 +41,7 @@ APPLICATION = "trending-demo"
 _MOST_PARTITIONS = 64
 _PATIENCE_S = 120.0
 _LOOK_S = 0.05
+_COMMIT_INTERVAL = "100ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def run(options: Options) -> int:
             brokers="embedded",
             data_dir=directory,
             listen=options.listen,
-            commit_interval="200ms",
+            commit_interval=_COMMIT_INTERVAL,
         )
         define(app)
         try:
