@@ -19,6 +19,7 @@ from aliran.broker.dispatch import handlers
 from aliran.broker.errors import BrokerError
 from aliran.broker.scratch import ScratchFileSystem
 from aliran.broker.server import BrokerServer, format_address, parse_address
+from aliran.core.files import FileSystem
 
 
 class EmbeddedBroker:
@@ -34,6 +35,7 @@ class EmbeddedBroker:
             and never flushed to disk.
         listen: "HOST:PORT"; port 0 takes a free one.
         config: Settings by Kafka's names ("num.partitions") or Python's ("num_partitions").
+        fs: The file system `data_dir` is on; None for this machine's.
 
     Raises:
         ConfigError: A setting or the address is wrong.
@@ -45,10 +47,12 @@ class EmbeddedBroker:
         *,
         listen: str = "127.0.0.1:0",
         config: BrokerConfig | Mapping[str, Any] | None = None,
+        fs: FileSystem | None = None,
     ) -> None:
         self._config = BrokerConfig.from_mapping(config)
         self._host, self._port = parse_address(listen)
         self._data_dir = None if data_dir is None else os.fspath(data_dir)
+        self._fs = fs
         self._temporary: str | None = None
         self._broker: Broker | None = None
         self._server: BrokerServer | None = None
@@ -141,7 +145,7 @@ class EmbeddedBroker:
 
     def _make_broker(self) -> Broker:
         if self._data_dir is not None:
-            return Broker(self._data_dir, self._config)
+            return Broker(self._data_dir, self._config, fs=self._fs)
         self._temporary = tempfile.mkdtemp(prefix="aliran-broker-")
         return Broker(self._temporary, self._config, fs=ScratchFileSystem())
 

@@ -238,12 +238,17 @@ class TopicRegistry:
             if topic.internal:
                 raise InvalidRequestError(f"{name} belongs to the broker and cannot be deleted")
             self._forget(topic)
+            failure: AliranError | None = None
             for topic_partition in topic.topic_partitions():
-                if self._logs.get(topic_partition) is not None:
+                try:
                     self._logs.delete(topic_partition)
+                except AliranError as error:  # a full disk: the others make room
+                    failure = failure or error
             self._save(self._topics)
         for callback in self.deleted:
             callback(topic)
+        if failure is not None:
+            raise failure
         return topic
 
     def name_of(self, topic_id: uuid.UUID) -> str:
@@ -317,11 +322,11 @@ class TopicRegistry:
     def _make_logs(self, topic: Topic) -> None:
         config = self._log_config(topic)
         for topic_partition in topic.topic_partitions():
-            log = self._logs.get(topic_partition)
-            if log is None:
-                self.log_created(self._logs.create(topic_partition, config, topic.topic_id))
-            else:
-                log.config = config
+            known = self._logs.get(topic_partition) is not None
+            # also for a known one: a crash may have left its directory without the topic's id
+            log = self._logs.create(topic_partition, config, topic.topic_id)
+            if not known:
+                self.log_created(log)
 
     def _adopt_orphans(self) -> None:
         counts: dict[str, int] = {}
@@ -352,11 +357,11 @@ class TopicRegistry:
         try:
             self._make_logs(topic)
         except BaseException:
-            with contextlib.suppress(AliranError):  # the first error is the one to report
-                for topic_partition in topic.topic_partitions()[
-                    before.partitions if before else 0 :
-                ]:
+            first_new = 0 if before is None else before.partitions
+            for topic_partition in topic.topic_partitions()[first_new:]:
+                with contextlib.suppress(AliranError):  # the first error is the one to report
                     self._logs.delete(topic_partition)
+            with contextlib.suppress(AliranError):
                 self._save(self._topics)
             raise
         self._remember(topic)
