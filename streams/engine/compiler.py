@@ -53,6 +53,10 @@ class Bindings(Protocol):
         """Return the bound `process` method of a custom processor."""
         ...
 
+    def is_trusted(self, source: op.SourceNode) -> bool:
+        """Tell whether we wrote what a source reads, so that unused values need no decoding."""
+        ...
+
 
 class SourceFunctions(NamedTuple):
     """The loops of one source: for batches without headers, and for batches with them.
@@ -112,6 +116,8 @@ class Compiler:
         self._fresh = count()
         self._functions = {name for name in self._nodes if self._needs_function(name)}
         self._written: set[str] = set()
+        # Assignments in front of the loop that is being written; None outside of loops.
+        self._prologue: list[str] | None = None
         self._code.namespace.update(
             Windowed=Windowed, Record=Record, pack_long=_PACK_LONG, stats=bindings.statistics
         )
@@ -163,14 +169,21 @@ class Compiler:
         with (
             code.node(source.name),
             code.block(f"def source_{number}{suffix}(records):"),
-            code.block(f"for {columns} in records:"),
         ):
-            variables = _Vars("k", "v", "t", "h" if with_headers else "None")
-            code.line(f"k = {self._deserialize(source.key_serde, 'rk', f'dk{number}')}", "read key")
-            code.line(
-                f"v = {self._deserialize(source.value_serde, 'rv', f'dv{number}')}", "read value"
-            )
-            self._write_children(source.name, variables)
+            self._prologue = []
+            prologue = code.reserve()
+            with code.block(f"for {columns} in records:"):
+                variables = _Vars("k", "v", "t", "h" if with_headers else "None")
+                read_key = self._deserialize(source.key_serde, "rk", f"dk{number}")
+                code.line(f"k = {read_key}", "read key")
+                read_value = self._deserialize(source.value_serde, "rv", f"dv{number}")
+                code.line(f"v = {read_value}", "read value")
+                value_line = code.length
+                self._write_children(source.name, variables)
+                if self._bindings.is_trusted(source) and not code.mentions("v", value_line):
+                    code.replace(value_line, "")
+            code.replace(prologue, "; ".join(self._prologue))
+            self._prologue = None
 
     def _write_function(self, name: str) -> None:
         self._written.add(name)
@@ -185,15 +198,20 @@ class Compiler:
             code.block(f"def flush_{self._index[node.name]}(items):"),
         ):
             windows = _windows_of(node)
-            entry = "(k, w), e" if windows else "k, e"
-            with code.block(f"for {entry} in items:"):
-                code.line("v, t, h, typed = e")
-                if not self._bindings.table(_store_of(node)).keys_are_typed:
-                    code.line("k = typed")
-                variables = _Vars("k", "v", "t", "h", "w" if windows else None)
-                if windows:
-                    variables = variables._replace(window_size_ms=windows.size_ms)
-                self._write_children(node.name, variables)
+            variables = _PARAMETERS
+            if windows is None:
+                self._write_flush_loop(node, "for k, e in items:", variables)
+                return
+            variables = variables._replace(window="w", window_size_ms=windows.size_ms)
+            with code.block("for w, cells in items:"):
+                self._write_flush_loop(node, "for k, e in cells.items():", variables)
+
+    def _write_flush_loop(self, node: op.Node, loop: str, variables: _Vars) -> None:
+        with self._code.block(loop):
+            self._code.line("v, t, h, typed = e")
+            if not self._bindings.table(_store_of(node)).keys_are_typed:
+                self._code.line("k = typed")
+            self._write_children(node.name, variables)
 
     def _caching_table(self, node: op.Node) -> bool:
         store = _store_of(node)
@@ -447,18 +465,13 @@ class Compiler:
         self, node: op.ProcessorNode, spec: op.Aggregate, v: _Vars, cell: str
     ) -> None:
         """The windows that a record belongs to and that are still open."""
-        code, windows, clock = (
-            self._code,
-            spec.windows,
-            self._bind("w", self._bindings.table(spec.store)),
-        )
+        code, windows = self._code, spec.windows
         if windows is None:
             return
         size, advance, start = windows.size_ms, windows.advance_ms, self._name("w")
-        code.line(f"if {v.time} > {clock}.stream_time: {clock}.stream_time = {v.time}")
-        open_until = f"{start} + {size + windows.grace_ms} > {clock}.stream_time"
+        clock = self._write_stream_time(spec, v)
+        open_until = f"{start} + {size + windows.grace_ms} > {clock}"
         windowed = v._replace(window=start, window_size_ms=size)
-        pair = self._name("c")
         if size == advance:
             code.line(f"{start} = {v.time} - {v.time} % {size}")
             loop = None
@@ -467,33 +480,61 @@ class Compiler:
             loop = f"for {start} in range({first}, {v.time} + 1, {advance}):"
         with code.block(loop or "if True:"):
             with code.block(f"if {open_until}:"):
-                code.line(f"{pair} = ({cell}, {start})")
-                self._write_cell(node, spec, windowed, pair)
+                self._write_cell(node, spec, windowed, cell)
             with code.block("else:"):
                 code.line("stats.dropped_records += 1")
+
+    def _write_stream_time(self, spec: op.Aggregate, v: _Vars) -> str:
+        """Move the operator's clock on; returns an expression for it."""
+        table = self._bind("w", self._bindings.table(spec.store))
+        if self._prologue is None:
+            clock = f"{table}.stream_time"
+            self._code.line(f"if {v.time} > {clock}: {clock} = {v.time}")
+            return clock
+        # Within a loop nothing else moves it, so a local variable can stand for it.
+        clock = self._name("st")
+        self._prologue.append(f"{clock} = {table}.stream_time")
+        self._code.line(f"if {v.time} > {clock}: {table}.stream_time = {clock} = {v.time}")
+        return clock
 
     def _write_cell(self, node: op.ProcessorNode, spec: op.Aggregate, v: _Vars, cell: str) -> None:
         """Update one aggregate: entry = [value, timestamp, headers, key]."""
         code, table = self._code, self._bindings.table(spec.store)
         entry, load = self._name("e"), self._bind("load", table.load)
-        if table.caching:
-            pop = self._bind("pop", table.dirty.pop)
-            code.line(f"{entry} = {pop}({cell}, None)")
-            code.line(f"if {entry} is None: {entry} = {load}({cell})", "read the store of")
-        else:
-            code.line(f"{entry} = {load}({cell})", "read the store of")
-        self._write_new_value(spec, v, entry)
-        if table.caching:
-            code.line(f"{entry}[2] = {v.headers}")  # a flush forwards those of the last update
+        where = cell if v.window is None else f"{cell}, {v.window}"
+        if not table.caching:
+            code.line(f"{entry} = {load}({where})", "read the store of")
+            self._write_new_value(spec, v, entry)
+            store = self._bind("store", table.store_entry)
+            code.line(f"{store}({where}, {entry})", "update the store")
+            value, time = self._name("v"), self._name("t")
+            code.line(f"{value}, {time} = {entry}[0], {entry}[1]")
+            self._write_children(node.name, v._replace(value=value, time=time))
+            return
+        self._write_cached_entry(table, v, cell, entry)
+        with code.block(f"if {entry} is None:"):
+            code.line(f"{entry} = {load}({where})", "read the store of")
+            self._write_new_value(spec, v, entry)
+            # Last, so that an entry whose function raised does not count as changed.
+            if v.window is None:
+                code.line(f"{self._bind('dirty', table.dirty)}[{cell}] = {entry}")
+            else:
+                code.line(f"{self._bind('insert', table.insert)}({where}, {entry})")
+        with code.block("else:"):
+            self._write_new_value(spec, v, entry)
+        code.line(f"{entry}[2] = {v.headers}")  # a flush forwards those of the last update
         if not table.keys_are_typed:
             code.line(f"{entry}[3] = {v.key}")
-        if table.caching:
-            code.line(f"{self._bind('dirty', table.dirty)}[{cell}] = {entry}")
+
+    def _write_cached_entry(self, table: Any, v: _Vars, cell: str, entry: str) -> None:
+        """Find the dirty entry of a cell, None where there is none."""
+        get = self._bind("get", table.dirty.get)
+        if v.window is None:
+            self._code.line(f"{entry} = {get}({cell})")
             return
-        code.line(f"{self._bind('store', table.store_entry)}({cell}, {entry})", "update the store")
-        value, time = self._name("v"), self._name("t")
-        code.line(f"{value}, {time} = {entry}[0], {entry}[1]")
-        self._write_children(node.name, v._replace(value=value, time=time))
+        cells = self._name("d")
+        self._code.line(f"{cells} = {get}({v.window})")
+        self._code.line(f"{entry} = None if {cells} is None else {cells}.get({cell})")
 
     def _write_new_value(self, spec: op.Aggregate, v: _Vars, entry: str) -> None:
         code = self._code

@@ -7,6 +7,7 @@ leads back to the processor at fault, at no cost to the records that go well.
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -41,6 +42,27 @@ class SourceCode:
         self._lines.append("    " * self._depth + text)
         step = self._step if action is None else Step(self._step.node, action)
         self._steps[len(self._lines)] = step
+
+    def reserve(self) -> int:
+        """Add an empty line and return its number, for `replace`."""
+        self.line("")
+        return len(self._lines)
+
+    def replace(self, number: int, text: str) -> None:
+        """Replace a line; it keeps its depth and its step."""
+        old = self._lines[number - 1]
+        indent = old[: len(old) - len(old.lstrip())] if old.strip() else old
+        self._lines[number - 1] = indent + text if text else ""
+
+    def mentions(self, name: str, since: int) -> bool:
+        """Tell whether a line after number `since` uses a variable."""
+        word = re.compile(rf"\b{name}\b")
+        return any(word.search(line) for line in self._lines[since:])
+
+    @property
+    def length(self) -> int:
+        """How many lines there are."""
+        return len(self._lines)
 
     @contextmanager
     def block(self, opening: str, action: str | None = None) -> Iterator[None]:

@@ -330,6 +330,10 @@ class StreamTask:
 
         return process_fixed
 
+    def is_trusted(self, source: op.SourceNode) -> bool:
+        """Tell whether a source reads nothing but repartition topics, which we write ourselves."""
+        return all(map(self._environment.topology.is_repartition_topic, source.topics))
+
     def sink(self, node: op.SinkNode) -> SinkBuffer | RoutedSink:
         """Return where a sink node writes."""
         if isinstance(node.topic, str) and node.partitioner is None:
