@@ -27,7 +27,7 @@ from aliran.core.clock import Clock, SystemClock
 from aliran.core.files import FileSystem
 from aliran.core.filesystem import RealFileSystem
 from aliran.storage.errors import DataDirectoryError
-from aliran.storage.log import LogConfig, LogManager
+from aliran.storage.log import LogConfig, LogManager, PartitionLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,10 +104,10 @@ class Broker:
         except BaseException:
             self.logs.close()
             raise
-        self.topics.log_created = self.purgatory.watch
+        self.topics.log_created = self._log_created
         self.topics.deleted.append(self._topic_deleted)
         for log in self.logs.partitions():
-            self.purgatory.watch(log)
+            self._log_created(log)
         self._started = True
 
     def attach_loop(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -135,6 +135,10 @@ class Broker:
         if self._started:
             self._started = False
             self.logs.close()
+
+    def _log_created(self, log: PartitionLog) -> None:
+        log.producers.expiration_ms = self.config.producer_id_expiration_ms
+        self.purgatory.watch(log)
 
     def _log_config(self, topic: str) -> LogConfig:
         return self.topics.log_config(topic)

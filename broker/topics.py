@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -30,6 +29,7 @@ from aliran.broker.errors import (
     UnknownTopicIdError,
 )
 from aliran.broker.topic_configs import effective_topic_configs, validate_topic_config
+from aliran.broker.topic_names import INTERNAL_TOPICS, check_topic_name, colliding_name
 from aliran.core.errors import AliranError
 from aliran.core.types import TopicPartition
 from aliran.storage.errors import DataDirectoryError
@@ -43,12 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("aliran.broker")
 
 TOPICS_FILE = "topics.json"
-INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state"})
-"""Topics the broker keeps for itself; clients may read them but not write or delete them."""
-
-MAX_NAME_LENGTH = 249
 MAX_PARTITIONS = 100_000
-_LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,14 +297,12 @@ class TopicRegistry:
     def _check_free(self, name: str) -> None:
         if name in self._topics:
             raise TopicExistsError(f"Topic '{name}' already exists.")
-        metric_name = name.replace(".", "_")
-        if "." in name or "_" in name:
-            for other in self._topics:
-                if other.replace(".", "_") == metric_name:
-                    raise InvalidTopicError(
-                        f"Topic '{name}' collides with existing topic: {other} ('.' and '_' count "
-                        "as the same, since metric names cannot tell them apart)"
-                    )
+        other = colliding_name(name, self._topics)
+        if other is not None:
+            raise InvalidTopicError(
+                f"Topic '{name}' collides with existing topic: {other} ('.' and '_' count as the "
+                "same, since metric names cannot tell them apart)"
+            )
 
     def _remember(self, topic: Topic) -> None:
         self._topics[topic.name] = topic
@@ -374,31 +367,6 @@ class TopicRegistry:
             ]
         )
         self._fs.write_atomic(self._path, msgspec.json.encode(stored))
-
-
-def check_topic_name(name: str) -> None:
-    """Check that `name` may be a topic's name.
-
-    Raises:
-        InvalidTopicError: It may not; the message says why. Kafka: `Topic.validate`.
-    """
-    if not name:
-        complaint = "Topic name is invalid: the empty string is not allowed"
-    elif name in (".", ".."):
-        complaint = 'Topic name cannot be "." or ".."'
-    elif len(name) > MAX_NAME_LENGTH:
-        complaint = (
-            f"Topic name is invalid: the length of '{name}' is longer than the max allowed length "
-            f"{MAX_NAME_LENGTH}"
-        )
-    elif _LEGAL_NAME.fullmatch(name) is None:
-        complaint = (
-            f"Topic name is invalid: '{name}' contains one or more characters other than ASCII "
-            "alphanumerics, '.', '_' and '-'"
-        )
-    else:
-        return
-    raise InvalidTopicError(complaint)
 
 
 def _topic(name: str, topic_id: uuid.UUID, partitions: int, configs: Mapping[str, str]) -> Topic:

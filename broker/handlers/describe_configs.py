@@ -18,7 +18,7 @@ from aliran.broker.config_entries import (
 )
 from aliran.broker.dispatch import RequestContext, handler
 from aliran.broker.errors import BrokerError, InvalidRequestError, error_code_of
-from aliran.broker.topics import check_topic_name
+from aliran.broker.topic_names import check_topic_name
 from aliran.protocol.api_keys import ApiKey
 from aliran.protocol.messages.describe_configs import (
     DescribeConfigsRequest,

@@ -11,7 +11,8 @@ from __future__ import annotations
 from aliran.broker.dispatch import RequestContext, handler
 from aliran.broker.errors import InvalidTopicError
 from aliran.broker.lookups import LEADER_EPOCH, TOPIC_OPERATIONS
-from aliran.broker.topics import Topic, check_topic_name
+from aliran.broker.topic_names import check_topic_name
+from aliran.broker.topics import Topic
 from aliran.core.error_codes import ErrorCode
 from aliran.protocol.api_keys import ApiKey
 from aliran.protocol.messages.describe_topic_partitions import (

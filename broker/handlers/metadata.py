@@ -23,7 +23,8 @@ from aliran.broker.lookups import (
     TOPIC_OPERATIONS,
 )
 from aliran.broker.offset_records import OFFSETS_TOPIC
-from aliran.broker.topics import Topic, check_topic_name
+from aliran.broker.topic_names import check_topic_name
+from aliran.broker.topics import Topic
 from aliran.core.error_codes import ErrorCode
 from aliran.core.errors import AliranError
 from aliran.protocol.api_keys import ApiKey

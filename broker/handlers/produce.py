@@ -18,7 +18,7 @@ import logging
 from aliran.broker.dispatch import RequestContext, handler
 from aliran.broker.errors import error_code_of
 from aliran.broker.lookups import partition_log
-from aliran.broker.topics import INTERNAL_TOPICS
+from aliran.broker.topic_names import INTERNAL_TOPICS
 from aliran.core.error_codes import ErrorCode
 from aliran.core.errors import AliranError
 from aliran.protocol.api_keys import ApiKey
