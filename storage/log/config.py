@@ -87,6 +87,13 @@ class LogConfig:
         """Whether only the newest record of a key is kept."""
         return "compact" in self.cleanup_policy
 
+    @property
+    def max_segment_ms(self) -> int:
+        """The age at which a segment is closed: early enough for `max_compaction_lag_ms`."""
+        if self.is_compacted:
+            return min(self.segment_ms, max(self.max_compaction_lag_ms, 1))
+        return self.segment_ms
+
     @classmethod
     def from_dotted(cls, settings: Mapping[str, str], base: LogConfig | None = None) -> LogConfig:
         """Build from Kafka's dotted names and text values; names not of a log are passed over.

@@ -60,7 +60,7 @@ class LogFiles:
         self.log_start_offset = 0
         self.log_end_offset = 0
         self.recovery_point = 0
-        self.on_recovery_point_lowered: Callable[[], None] = _nothing
+        self.write_checkpoint: Callable[[], None] = _nothing
         self.lock = threading.RLock()
         self.segments: list[Segment] = []
         self.producers = ProducerStateManager(topic_partition)
@@ -108,9 +108,9 @@ class LogFiles:
         config = self.config
         jitter = 0
         if config.segment_jitter_ms:
-            spread = min(config.segment_jitter_ms, config.segment_ms)
+            spread = min(config.segment_jitter_ms, config.max_segment_ms)
             jitter = hash((self.topic_partition, segment.base_offset)) % (spread + 1)
-        return age > config.segment_ms - jitter
+        return age > config.max_segment_ms - jitter
 
     def roll(self) -> Segment:
         """Close the active segment and start another at the log's end; return it.

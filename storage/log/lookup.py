@@ -93,6 +93,7 @@ def rebuild_producers(log: PartitionLog) -> None:
                 continue
         _replay(log, segment, start)
     log.producers.expire(log.clock.time_ms())
+    _remove_stray_snapshots(log, start)
 
 
 def _replay(log: PartitionLog, segment: Segment, start: int) -> None:
@@ -110,6 +111,14 @@ def _replay(log: PartitionLog, segment: Segment, start: int) -> None:
             segment.log_path,
             error,
         )
+
+
+def _remove_stray_snapshots(log: PartitionLog, newest: int) -> None:
+    """Keep the newest snapshot and those at the start of a segment, as Kafka does."""
+    bases = {segment.base_offset for segment in log.segments}
+    for offset in snapshot_offsets(log.fs, log.directory):
+        if offset != newest and offset not in bases:
+            log.fs.remove(log.snapshot_path(offset))
 
 
 def snapshot_offsets(fs: FileSystem, directory: str) -> list[int]:

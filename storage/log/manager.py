@@ -36,6 +36,7 @@ from aliran.storage.log.checkpoints import (
     write_offsets,
     write_partition_metadata,
 )
+from aliran.storage.log.cleaner import clean
 from aliran.storage.log.config import LogConfig
 from aliran.storage.log.partition_log import PartitionLog
 from aliran.storage.log.recovery import StoppedAt, load_log
@@ -87,6 +88,7 @@ class LogManager:
         self._lock: FileLock | None = None
         self._recovery_points: dict[TopicPartition, int] = {}
         self._start_offsets: dict[TopicPartition, int] = {}
+        self._cleaned: dict[TopicPartition, int] = {}
         self._opened = False
 
     # life
@@ -137,6 +139,7 @@ class LogManager:
             )
         self._recovery_points = read_offsets(self.fs, self._path(RECOVERY_POINT_FILE))
         self._start_offsets = read_offsets(self.fs, self._path(LOG_START_FILE))
+        self._cleaned = read_offsets(self.fs, self._path(CLEANER_FILE))
         # Gone for good before anything is written, or a crash would look like a clean stop.
         self.fs.remove(self._path(CLEAN_SHUTDOWN_FILE))
         self.fs.flush_dir(self.data_dir)
@@ -157,7 +160,7 @@ class LogManager:
         self._adopt(log)
 
     def _adopt(self, log: PartitionLog) -> None:
-        log.on_recovery_point_lowered = self.checkpoint
+        log.write_checkpoint = self.checkpoint
         self._logs[log.topic_partition] = log
 
     def _partition_directories(self) -> dict[TopicPartition, str]:
@@ -224,6 +227,7 @@ class LogManager:
             with contextlib.suppress(FileSystemError):
                 log.abandon()
         self._logs.clear()
+        self._written.clear()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -300,6 +304,8 @@ class LogManager:
             log = self._logs.pop(topic_partition, None)
             if log is None:
                 return
+            with self._checkpoint_mutex:
+                self._cleaned.pop(topic_partition, None)
             log.abandon()
             doomed = self._path(f"{topic_partition}.{uuid.uuid4().hex}-delete")
             try:
@@ -327,20 +333,37 @@ class LogManager:
         self.checkpoint()
 
     def clean_up(self) -> int:
-        """Apply retention to every log; forget silent producers; return bytes removed.
+        """Apply retention and compaction to every log; forget silent producers.
 
-        Raises:
-            LogStorageError: The disk refused.
+        A log that is damaged or that the disk refuses to clean is left as it is, with a logged
+        error; the others are cleaned all the same.
+
+        Returns:
+            The bytes that were freed.
         """
         now_ms = self.clock.time_ms()
         removed = 0
         for log in self.partitions():
-            removed += delete_old_segments(log, now_ms)
+            try:
+                if log.config.is_compacted:
+                    removed += self._compact(log, now_ms)
+                removed += delete_old_segments(log, now_ms)
+            except LogError as error:
+                logger.error("%s", error)
             with log.lock:
                 log.producers.expire(now_ms)
         if removed:
             self.checkpoint()
         return removed
+
+    def _compact(self, log: PartitionLog, now_ms: int) -> int:
+        done = clean(log, self._cleaned.get(log.topic_partition, 0), now_ms)
+        if done is None:
+            return 0
+        with self._checkpoint_mutex:
+            self._cleaned[log.topic_partition] = done.end_offset
+        self.checkpoint()
+        return done.bytes_before - done.bytes_after
 
     def checkpoint(self) -> None:
         """Write recovery points and log start offsets where they changed."""
@@ -349,10 +372,23 @@ class LogManager:
         starts = {log.topic_partition: log.log_start_offset for log in logs}
         starts = {key: offset for key, offset in starts.items() if offset > 0}
         with self._checkpoint_mutex:
-            for name, offsets in ((RECOVERY_POINT_FILE, points), (LOG_START_FILE, starts)):
-                if self._written.get(name) != offsets:
-                    write_offsets(self.fs, self._path(name), offsets)
-                    self._written[name] = offsets
+            # A log that was cut has records above the cut that no compaction has seen.
+            ends = {log.topic_partition: log.log_end_offset for log in logs}
+            for topic_partition, offset in list(self._cleaned.items()):
+                self._cleaned[topic_partition] = min(offset, ends.get(topic_partition, offset))
+            cleaned = {key: offset for key, offset in self._cleaned.items() if key in ends}
+            self._write_offsets(RECOVERY_POINT_FILE, points)
+            self._write_offsets(LOG_START_FILE, starts)
+            self._write_offsets(CLEANER_FILE, cleaned)
+
+    def _write_offsets(self, name: str, offsets: dict[TopicPartition, int]) -> None:
+        """Write a checkpoint file where it would change."""
+        path = self._path(name)
+        if name not in self._written:
+            self._written[name] = read_offsets(self.fs, path)
+        if self._written[name] != offsets:
+            write_offsets(self.fs, path, offsets)
+            self._written[name] = offsets
 
     def _path(self, name: str) -> str:
         return f"{self.data_dir}/{name}"

@@ -83,7 +83,8 @@ class PartitionLog(LogFiles):
         log_end_offset: The offset the next record gets.
         recovery_point: All below this offset is on the disk for sure.
         on_append: Called with the log after every append, outside of the lock.
-        on_recovery_point_lowered: Called when `recovery_point` went back, under the lock.
+        write_checkpoint: Writes the recovery point and the start offset to the disk; called where
+            a crash must not find older ones.
     """
 
     def __init__(
@@ -410,7 +411,7 @@ class PartitionLog(LogFiles):
             self.recovery_point = min(self.recovery_point, end)
             self.log_start_offset = min(self.log_start_offset, end)
             # On the disk before the cut: a crash must not believe in what is about to go.
-            self.on_recovery_point_lowered()
+            self.write_checkpoint()
             while len(self.segments) > slot + 1:
                 self.segments.pop().delete()
                 self._bases.pop()

@@ -27,9 +27,12 @@ from aliran.storage.log.checkpoints import (
 from aliran.storage.log.config import LogConfig
 from aliran.storage.log.partition_log import PartitionLog
 from aliran.storage.log.segment import (
+    CLEANED_SUFFIX,
+    DELETED_SUFFIX,
     INDEX_SUFFIX,
     LOG_SUFFIX,
     SNAPSHOT_SUFFIX,
+    SWAP_SUFFIX,
     TIME_INDEX_SUFFIX,
     TXN_INDEX_SUFFIX,
     Segment,
@@ -37,9 +40,6 @@ from aliran.storage.log.segment import (
 
 logger = logging.getLogger("aliran.storage.log")
 
-CLEANED_SUFFIX = ".cleaned"
-SWAP_SUFFIX = ".swap"
-DELETED_SUFFIX = ".deleted"
 _SIDE_FILES = (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX)
 _KNOWN = {LEADER_EPOCH_FILE, PARTITION_METADATA_FILE}
 
@@ -144,14 +144,13 @@ def _finish_swaps(log: PartitionLog, names: list[str]) -> None:
             stem = other.partition(".")[0]
             if other.endswith(LOG_SUFFIX) and stem.isdigit() and base < int(stem) < end:
                 Segment(fs, directory, int(stem), 0).delete()
-        for suffix in (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX):
-            # Believed only when it was replaced, too; rebuilt otherwise.
-            fs.remove(f"{directory}/{base:020d}{suffix}")
-        fs.rename(f"{directory}/{name}", f"{directory}/{base:020d}{LOG_SUFFIX}")
+        for suffix in (INDEX_SUFFIX, TIME_INDEX_SUFFIX, LOG_SUFFIX):
+            path = f"{directory}/{base:020d}{suffix}"
+            if fs.exists(path + SWAP_SUFFIX):  # else it was renamed before the crash
+                fs.rename(path + SWAP_SUFFIX, path)
         fs.flush_dir(directory)
     for name in names:
-        if not name.endswith(LOG_SUFFIX + SWAP_SUFFIX):
-            fs.remove(f"{directory}/{name}")
+        fs.remove(f"{directory}/{name}")  # indexes whose log never got so far
 
 
 def _load_indexes(log: PartitionLog, segment: Segment) -> None:

@@ -21,6 +21,9 @@ INDEX_SUFFIX = ".index"
 TIME_INDEX_SUFFIX = ".timeindex"
 TXN_INDEX_SUFFIX = ".txnindex"
 SNAPSHOT_SUFFIX = ".snapshot"
+CLEANED_SUFFIX = ".cleaned"
+SWAP_SUFFIX = ".swap"
+DELETED_SUFFIX = ".deleted"
 
 _SPAN = Struct(">qi4xb6xi")  # base offset, length, …, magic, …, last offset delta
 _SCAN_CHUNK = 4096

@@ -48,7 +48,6 @@ def test_life_on_the_real_file_system(tmp_path):
         ".kafka_cleanshutdown",
         ".lock",
         "a.b_c-d-11",
-        "log-start-offset-checkpoint",
         "recovery-point-offset-checkpoint",
     ]
     assert (path / "recovery-point-offset-checkpoint").read_text() == "0\n1\na.b_c-d 11 10\n"

@@ -27,6 +27,7 @@ class Model:
     """What the log was told, what it promised, and what may or may not have happened."""
 
     def __init__(self) -> None:
+        self.compacted = False
         self.records: dict[int, Kept] = {}  # all that appends and truncations left
         self.durable: dict[int, Kept] = {}  # flushed: must be there
         self.maybe: dict[int, Kept] = {}  # of the operation the power cut
@@ -47,6 +48,7 @@ class Workload:
         self.config = config
         self.clock = ManualClock(START_MS)
         self.model = Model()
+        self.model.compacted = config.is_compacted
         self.sequence = 0
         self.count = 0
         self.open()
@@ -63,6 +65,8 @@ class Workload:
             + [self.append_several] * 2
             + [self.flush, self.roll, self.flush_due, self.truncate, self.delete, self.reopen]
         )
+        if self.config.is_compacted:
+            operations += [self.compact] * 4
         for _ in range(steps):
             self.clock.advance(self.chance.randrange(2000))
             self.chance.choice(operations)()
@@ -72,7 +76,9 @@ class Workload:
         for _ in range(self.chance.choice((1, 1, 2, most))):
             self.count += 1
             key = b"k%d" % self.chance.randrange(6)
-            value = b"v%d-" % self.count + b"x" * self.chance.randrange(60)
+            value: bytes | None = b"v%d-" % self.count + b"x" * self.chance.randrange(60)
+            if self.config.is_compacted and self.chance.random() < 0.15:
+                value = None
             rows.append(Kept(key, value, self.clock.time_ms() - self.chance.randrange(3000)))
         return rows
 
@@ -129,6 +135,14 @@ class Workload:
             if offset < self.log.recovery_point
         }
 
+    def compact(self) -> None:
+        self.manager.clean_up()
+        self.model.durable |= {
+            offset: row
+            for offset, row in self.model.records.items()
+            if offset < self.log.recovery_point
+        }
+
     def roll(self) -> None:
         self.log.roll()
 
@@ -136,7 +150,13 @@ class Workload:
         model = self.model
         if self.chance.random() < 0.5 or model.end - model.start < 2:
             return
-        target = self.chance.randrange(max(model.start, model.end - 15), model.end)
+        lowest = max(model.start, model.end - 15)
+        if model.compacted:
+            # What was outdated by a record that goes now would be missed otherwise.
+            lowest = max(lowest, self.log.segments[-1].base_offset)
+        if lowest >= model.end:
+            return
+        target = self.chance.randrange(lowest, model.end)
         # The batch that holds the target goes too; until the call returns, both are possible.
         first = next(iter_headers(self.log.read(target, 1)))[1].base_offset
         first = max(first, 0)
@@ -190,17 +210,26 @@ def check_log(log: PartitionLog, model: Model) -> None:
     content = read_all(log)
     for base, batches in content.items():
         for _, (header, *columns, _) in batches:
-            assert base <= header.base_offset == next_offset
+            assert base <= header.base_offset
+            if model.compacted:
+                assert header.base_offset >= next_offset
+            else:
+                assert header.base_offset == next_offset
             next_offset = header.last_offset + 1
             for offset, key, value, timestamp in zip(*columns, strict=True):
                 found[offset] = Kept(key, value, timestamp)
             if header.producer_id == 7:
                 last_sequence = header.last_sequence
+    if model.compacted:
+        next_offset = max(next_offset, log.segments[-1].base_offset)
     assert log.log_end_offset == next_offset
     assert log.segments[0].base_offset <= log.log_start_offset <= log.log_end_offset
+    newest = {row.key: offset for offset, row in sorted(found.items())}
     for offset, row in model.durable.items():
-        if offset >= model.start:
-            assert found.get(offset) == row, f"flushed record {offset} is lost"
+        if offset < model.start or found.get(offset) == row:
+            continue
+        outdated = newest.get(row.key, -1) > offset or key_was_deleted(model, offset, row)
+        assert model.compacted and outdated, f"flushed record {offset} is lost"  # noqa: PT018
     for offset, row in found.items():
         assert row in model.allowed(offset), f"record {offset} was never written"
     entries = log.producers.entries()
@@ -208,6 +237,14 @@ def check_log(log: PartitionLog, model: Model) -> None:
         assert entries[0].last_sequence == last_sequence
     check_indexes(log, content)
     check_reads(log, found)
+
+
+def key_was_deleted(model: Model, offset: int, row: Kept) -> bool:
+    """Whether it is a tombstone, or a tombstone follows: compaction may have dropped both."""
+    return row.value is None or any(
+        later > offset and other.key == row.key and other.value is None
+        for later, other in model.records.items()
+    )
 
 
 def check_indexes(log: PartitionLog, content: dict[int, list[tuple[int, DecodedBatch]]]) -> None:
@@ -292,6 +329,13 @@ CONFIGS = {
         segment_bytes=2500, index_interval_bytes=0, flush_messages=1, max_message_bytes=600
     ),
     "one segment": LogConfig(index_interval_bytes=200),
+    "compacted": LogConfig(
+        segment_bytes=1200,
+        index_interval_bytes=100,
+        cleanup_policy=frozenset({"compact"}),
+        min_cleanable_dirty_ratio=0.1,
+        delete_retention_ms=4000,
+    ),
     "age": LogConfig(segment_ms=5000, segment_bytes=1500, index_interval_bytes=50),
 }
 
