@@ -39,6 +39,7 @@ def test_links_lead_somewhere(page: str) -> None:
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_make_targets_that_are_named_exist(page: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    named = re.findall(r"\bmake ([a-z]+)", (ROOT / page).read_text(encoding="utf-8"))
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)
     assert named
-    assert set(named) - {"does", "says", "alone", "its"} <= targets
+    assert set(named) <= targets
