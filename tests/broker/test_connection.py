@@ -109,6 +109,26 @@ def test_a_slow_reader_does_not_fill_the_memory(server: EmbeddedBroker) -> None:
     assert still_serves(server)
 
 
+def test_stopping_does_not_wait_for_a_slow_reader(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = EmbeddedBroker(tmp_path).start()
+    with RawClient(server.bootstrap_servers) as client:
+        create_topic(client, "big")
+        for _ in range(8):
+            produce(client, "big", batch("x" * 500_000))
+        request = fetch_request("big", 0, max_bytes=5_000_000, partition_max_bytes=5_000_000)
+        for _ in range(50):
+            client.send(request, 12)
+        waiting = [0]
+        while waiting[-1] == 0 or len(set(waiting[-20:])) > 1:  # until the socket takes no more
+            threading.Event().wait(0.01)
+            waiting.append(server.connections()[0].unwritten_bytes)
+        server.close()
+        assert server.connections() == []
+        assert "did not take its answer in time" in caplog.text
+
+
 def test_a_flood_of_requests_is_held_back(tmp_path: Path) -> None:
     """The client's own socket fills up: the broker stops reading at its limit."""
     config = {"queued.max.requests": 5}
