@@ -109,6 +109,8 @@ def _rows(fs: FileSystem, path: str, width: int = 3) -> list[list[str]]:
     if not fs.exists(path):
         return []
     lines = fs.read_bytes(path).decode("utf-8", "replace").splitlines()
+    if not lines:
+        return []  # Kafka makes the file before it has anything to put in
     rows = [line.split(" ") for line in lines[2:] if line]
     numbers = [text for row in rows for text in row[width - 2 :]]
     if (

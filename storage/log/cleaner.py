@@ -19,8 +19,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from aliran.core.files import FileSystemError
+from aliran.protocol.batch_header import CODEC_MASK, DELETE_HORIZON_BIT
 from aliran.protocol.errors import CorruptBatchError
-from aliran.protocol.records import DecodedBatch, decode_batch, filter_batch, read_header
+from aliran.protocol.record_encoder import assemble_batch
+from aliran.protocol.records import (
+    BatchHeader,
+    DecodedBatch,
+    decode_batch,
+    filter_batch,
+    read_header,
+)
 from aliran.storage.errors import LogStorageError
 from aliran.storage.log.partition_log import PartitionLog
 from aliran.storage.log.segment import (
@@ -245,14 +253,26 @@ def _filtered(
         and offset >= newest.get(key, offset)
         and (value is not None or keeps_tombstones)
     ]
-    if not rows and header.last_offset not in last_batches:
-        return None
+    if not rows:
+        return _empty(header) if header.last_offset in last_batches else None
     new_horizon = None
     if horizon is None and any(batch.values[row] is None for row in rows):
         new_horizon = now_ms + log.config.delete_retention_ms
     if len(rows) == len(batch.values) and new_horizon is None:
         return data
     return filter_batch(batch, rows, delete_horizon_ms=new_horizon)
+
+
+def _empty(header: BatchHeader) -> bytearray:
+    """Return the batch without records: a bare header, never compressed, as clients expect it.
+
+    Kafka: `DefaultRecordBatch.writeEmptyHeader`.
+    """
+    attributes = header.attributes & ~(CODEC_MASK | DELETE_HORIZON_BIT)
+    return assemble_batch(
+        header._replace(attributes=attributes, base_timestamp=header.max_timestamp, record_count=0),
+        b"",
+    )
 
 
 def _swap(log: PartitionLog, group: list[Segment]) -> bool:

@@ -102,7 +102,7 @@ def test_append_columns_splits_what_is_larger_than_a_batch_may_be(disk):
     sizes = [header.size for _, header in iter_headers(log.read(0, 1 << 20))]
     assert len(sizes) > 5
     assert max(sizes) <= 300
-    with pytest.raises(MessageTooLargeError, match="larger than max.message.bytes"):
+    with pytest.raises(MessageTooLargeError, match=r"larger than max\.message\.bytes"):
         log.append_columns([None], [b"x" * 400], [NOW])
     assert offsets(log) == list(range(50))
 
@@ -194,7 +194,7 @@ def test_wrong_offset_deltas_are_refused(disk):
 
 def test_records_without_a_key_are_refused_by_a_compacted_topic(disk):
     log = disk.log(cleanup_policy=frozenset({"compact"}))
-    with pytest.raises(InvalidRecordError, match="1 record.s. without a key") as caught:
+    with pytest.raises(InvalidRecordError, match=r"1 record\(s\) without a key") as caught:
         log.append(encode_batch([b"a", None], [b"1", b"2"], [NOW, NOW]))
     assert [row for row, _ in caught.value.record_errors] == [1]
     with pytest.raises(InvalidRecordError, match="without a key"):
@@ -212,7 +212,7 @@ def test_old_timestamps_are_refused_where_a_limit_is_set(disk):
 
 def test_batches_larger_than_a_segment_are_refused(disk):
     log = disk.log(segment_bytes=200)
-    with pytest.raises(RecordListTooLargeError, match="segment.bytes=200"):
+    with pytest.raises(RecordListTooLargeError, match=r"segment\.bytes=200"):
         log.append(batch(3, value=b"x" * 100))
 
 

@@ -155,10 +155,8 @@ def test_snapshot_bytes_are_kafkas():
     data = disk.log.producers.to_snapshot()
     assert data[:2] == b"\0\1"
     assert data[6:10] == b"\0\0\0\1"
-    assert data[10:].hex() == (
-        "0000000000000009" "0003" "00000006" "0000000000000001" "00000001"
-        f"{NOW:016x}" "ffffffff" "ffffffffffffffff"
-    )  # fmt: skip
+    fields = (9, 8), (3, 2), (6, 4), (1, 8), (1, 4), (NOW, 8), (-1, 4), (-1, 8)
+    assert data[10:] == b"".join(n.to_bytes(size, "big", signed=True) for n, size in fields)
     assert state.load_snapshot(data)
     assert state.entries() == disk.log.producers.entries()
     for wrong in (b"", data[:-1], data + b"\0", b"\0\2" + data[2:], data[:-1] + b"\0"):

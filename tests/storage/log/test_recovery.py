@@ -106,10 +106,9 @@ def test_an_offset_that_was_overwritten_is_told(disk):
     disk.stop("clean")
     disk.flip(f"{SECOND}.log", 4 * SIZE + 7, mask=0x08)  # 28 becomes 20
     log = disk.open()
-    with pytest.raises(CorruptSegmentError):
-        for offset in range(20, 40, 2):
-            data = log.read(offset, 1)
-            assert next(iter_headers(data))[1].base_offset == offset
+    assert next(iter_headers(log.read(26, 1)))[1].base_offset == 26
+    with pytest.raises(CorruptSegmentError, match=r"offset 28 on .*at least 28 is expected"):
+        log.read(28, 1)
 
 
 def test_after_a_crash_the_log_is_cut_at_the_first_bad_byte(disk, caplog):
@@ -231,7 +230,7 @@ def test_damaged_metadata_is_an_error_that_names_the_file(disk):
         disk.open()
 
 
-@pytest.mark.parametrize("content", [b"", b"0\n", b"1\n0\n", b"0\n2\na 0 1\n", b"0\n1\na 0 x\n"])
+@pytest.mark.parametrize("content", [b"0\n", b"1\n0\n", b"0\n2\na 0 1\n", b"0\n1\na 0 x\n"])
 def test_a_damaged_checkpoint_is_an_error_that_names_the_file(disk, content):
     disk.stop("clean")
     disk.fs.write_atomic("/data/recovery-point-offset-checkpoint", content)
