@@ -14,6 +14,7 @@ may see the records of that stretch twice, as with any at-least-once producer.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from weakref import WeakKeyDictionary
 
@@ -39,6 +40,9 @@ READ_BYTES = 1 << 20
 BATCH_RECORDS = 4_000
 """Records per batch that is written; larger batches are split if a topic refuses their size."""
 
+MAX_TAIL = 16
+"""Batches of its own that a partition's reader is handed without reading the log."""
+
 _END = "end:"
 """Prefix of the metadata entries that hold the end offsets of claimed topics."""
 
@@ -63,6 +67,8 @@ class EmbeddedTransport:
         self._assigned = False
         self._positions: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
+        # What this application has written to partitions that it reads next, by partition.
+        self._tails: dict[TopicPartition, deque[Columns]] = {}
         self._claimed: list[PartitionLog] = []
         self._written: dict[TopicPartition, int] = {}
         self._wake = threading.Event()
@@ -122,6 +128,7 @@ class EmbeddedTransport:
     def assign(self, positions: Mapping[TopicPartition, int]) -> None:
         """Read these partitions from these offsets on, and no others."""
         self._positions = dict(positions)
+        self._tails.clear()
         self._paused.clear()
         self._unwatch()
         for partition in positions:
@@ -221,9 +228,12 @@ class EmbeddedTransport:
         """Append records to the log of their partition."""
         partition = TopicPartition(columns.topic, columns.partition)
         log = self._log(partition)
+        begin = log.log_end_offset
         for start in range(0, len(columns), BATCH_RECORDS):
             self._append(log, _cut(columns, start, start + BATCH_RECORDS))
         self._written[partition] = log.log_end_offset
+        if partition in self._positions:
+            self._remember(partition, log, columns, begin)
 
     def flush(self) -> dict[TopicPartition, int]:
         """Return the end offsets of the partitions written since the last flush."""
@@ -281,9 +291,13 @@ class EmbeddedTransport:
         self._watched.clear()
 
     def _read_available(self) -> list[Columns]:
-        found = []
+        found: list[Columns] = []
         for partition, position in self._positions.items():
             if partition in self._paused:
+                continue
+            if tail := self._tails.pop(partition, None):
+                found += tail
+                self._positions[partition] = tail[-1].offsets[-1] + 1
                 continue
             log = self._log(partition)
             if position >= log.log_end_offset:
@@ -303,6 +317,31 @@ class EmbeddedTransport:
         for _, header in iter_headers(data):
             end = header.last_offset + 1
         return list(decode_columns(data, topic, partition, start)), end
+
+    def _remember(
+        self, partition: TopicPartition, log: PartitionLog, columns: Columns, begin: int
+    ) -> None:
+        """Keep what was just written for the next poll, if that is what it would read.
+
+        The log has it; reading and decoding it again would only cost time.
+        """
+        tail = self._tails.setdefault(partition, deque())
+        expected = tail[-1].offsets[-1] + 1 if tail else self._positions[partition]
+        end = begin + len(columns)
+        plain = log.config.message_timestamp_type == "CreateTime"
+        if begin != expected or log.log_end_offset != end or not plain or len(tail) >= MAX_TAIL:
+            return
+        headers = None if columns.headers is None else list(columns.headers)
+        tail.append(
+            Columns(
+                *partition,
+                range(begin, end),
+                list(columns.keys),
+                list(columns.values),
+                list(columns.timestamps),
+                headers,
+            )
+        )
 
     def _append(self, log: PartitionLog, columns: Columns) -> None:
         try:

@@ -25,7 +25,7 @@ from confluent_kafka import (
     TopicCollection,
 )
 from confluent_kafka import TopicPartition as KafkaPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
 from aliran.clients import kafka_settings as settings_of
 from aliran.clients import position_metadata
@@ -144,6 +144,17 @@ class KafkaTransport:
                     "list them; look into the brokers' logs"
                 )
             time.sleep(0.05)
+
+    def auto_creates_topics(self) -> bool:
+        """Return whether the brokers make topics on first use, as one of them says."""
+        cluster = self._call(
+            self._admin.list_topics, "listing brokers", timeout=self._request_timeout_s()
+        )
+        broker = ConfigResource(ConfigResource.Type.BROKER, str(min(cluster.brokers)))
+        asked = self._admin.describe_configs([broker], request_timeout=self._request_timeout_s())
+        configs = self._result(asked[broker], "reading the brokers' settings")
+        entry = configs.get("auto.create.topics.enable")
+        return entry is not None and entry.value == "true"
 
     # ------------------------------------------------------------------ consuming
 

@@ -27,10 +27,20 @@ from typing import Any, NamedTuple, Protocol
 from aliran.serdes import Serde, Windowed, WindowedSerde
 from aliran.streams import operators as op
 from aliran.streams.engine.source_code import SourceCode
+from aliran.streams.engine.tables import CANONICAL
 from aliran.streams.processor import Record
 
 _MAX_DEPTH = 10
 """Levels of nesting after which a node becomes a function (Python allows 20 nested loops)."""
+
+_KEY_PRESERVING = (
+    op.Filter,
+    op.DropNullKeys,
+    op.MapValues,
+    op.FlatMapValues,
+    op.Peek,
+    op.PassThrough,
+)
 
 _PACK_LONG = Struct(">q").pack
 
@@ -88,6 +98,7 @@ class _Vars(NamedTuple):
     """The variables that hold a record at some point of the code.
 
     Where `window` is set the key is that of a window, in two variables until someone wants it.
+    Where `key_bytes` is set, that variable holds what `key_format` makes of the key.
     """
 
     key: str
@@ -96,6 +107,8 @@ class _Vars(NamedTuple):
     headers: str
     window: str | None = None
     window_size_ms: int = 0
+    key_bytes: str | None = None
+    key_format: Serde[Any] | None = None
 
 
 _PARAMETERS = _Vars("k", "v", "t", "h")
@@ -118,6 +131,8 @@ class Compiler:
         self._written: set[str] = set()
         # Assignments in front of the loop that is being written; None outside of loops.
         self._prologue: list[str] | None = None
+        for node in nodes:
+            self._choose_cells(node)
         self._code.namespace.update(
             Windowed=Windowed, Record=Record, pack_long=_PACK_LONG, stats=bindings.statistics
         )
@@ -160,6 +175,24 @@ class Compiler:
             for parent in parents
         )
 
+    def _choose_cells(self, node: op.Node) -> None:
+        """Let an aggregation cache keys as bytes where they come straight from a source."""
+        if not (isinstance(node, op.ProcessorNode) and isinstance(node.operator, op.Aggregate)):
+            return
+        table, name = self._bindings.table(node.operator.store), node.name
+        while name not in self._functions:
+            (parent,) = (self._nodes[each] for each in self._parents(name))
+            if isinstance(parent, op.SourceNode):
+                if _same_format(parent.key_serde, table.key_serde):
+                    table.use_key_bytes()
+                return
+            if not isinstance(getattr(parent, "operator", None), _KEY_PRESERVING):
+                return
+            name = parent.name
+
+    def _parents(self, name: str) -> Sequence[str]:
+        return list(dict.fromkeys(getattr(self._nodes[name], "parents", ())))
+
     def _function_name(self, name: str) -> str:
         return f"node_{self._index[name]}"
 
@@ -178,10 +211,12 @@ class Compiler:
                 code.line(f"k = {read_key}", "read key")
                 read_value = self._deserialize(source.value_serde, "rv", f"dv{number}")
                 code.line(f"v = {read_value}", "read value")
-                value_line = code.length
+                lines = code.length
+                if _is_canonical(source.key_serde):
+                    variables = variables._replace(key_bytes="rk", key_format=source.key_serde)
                 self._write_children(source.name, variables)
-                if self._bindings.is_trusted(source) and not code.mentions("v", value_line):
-                    code.replace(value_line, "")
+                if self._bindings.is_trusted(source):
+                    code.drop_unused({"k": lines - 1, "v": lines}, since=lines)
             code.replace(prologue, "; ".join(self._prologue))
             self._prologue = None
 
@@ -198,20 +233,29 @@ class Compiler:
             code.block(f"def flush_{self._index[node.name]}(items):"),
         ):
             windows = _windows_of(node)
+            cell = "k" if self._bindings.table(_store_of(node)).keys_are_typed else "c"
             variables = _PARAMETERS
             if windows is None:
-                self._write_flush_loop(node, "for k, e in items:", variables)
+                self._write_flush_loop(node, f"for {cell}, e in items:", variables)
                 return
             variables = variables._replace(window="w", window_size_ms=windows.size_ms)
             with code.block("for w, cells in items:"):
-                self._write_flush_loop(node, "for k, e in cells.items():", variables)
+                self._write_flush_loop(node, f"for {cell}, e in cells.items():", variables)
 
     def _write_flush_loop(self, node: op.Node, loop: str, variables: _Vars) -> None:
-        with self._code.block(loop):
-            self._code.line("v, t, h, typed = e")
-            if not self._bindings.table(_store_of(node)).keys_are_typed:
-                self._code.line("k = typed")
+        code, table = self._code, self._bindings.table(_store_of(node))
+        with code.block(loop):
+            code.line("v, t, h = e")
+            if table.keys_are_typed:
+                self._write_children(node.name, variables)
+                return
+            read_key = self._deserialize(table.key_serde, "c", self._name("dk"))
+            code.line(f"k = {read_key}", "read the key of a cached entry of")
+            lines = code.length
+            if _is_canonical(table.key_serde):
+                variables = variables._replace(key_bytes="c", key_format=table.key_serde)
             self._write_children(node.name, variables)
+            code.drop_unused({"k": lines}, since=lines)
 
     def _caching_table(self, node: op.Node) -> bool:
         store = _store_of(node)
@@ -252,6 +296,12 @@ class Compiler:
 
     def _name(self, prefix: str) -> str:
         return f"{prefix}{next(self._fresh)}"
+
+    def _with_key(self, variables: _Vars, key: str) -> _Vars:
+        """The record with its key in one variable; a windowed one is put together by then."""
+        if variables.window is None:
+            return variables._replace(key=key)
+        return variables._replace(key=key, window=None, key_bytes=None)
 
     def _key(self, variables: _Vars) -> str:
         """Return the variable of the key, putting a windowed one together first."""
@@ -353,7 +403,7 @@ class Compiler:
         with self._code.block(f"if {key} is None:"):
             self._code.line("stats.dropped_records += 1")
         with self._code.block("else:"):
-            self._write_table_update(node, spec.store, v._replace(key=key, window=None))
+            self._write_table_update(node, spec.store, self._with_key(v, key))
 
     _write_stream_to_table = _write_table_source
 
@@ -363,20 +413,20 @@ class Compiler:
         if spec.mapper is not None:
             mapper, key, old = self._bind("f", spec.mapper), self._name("k"), self._key(v)
             self._code.line(f"{key} = {mapper}({old}, {v.value})", "call the key mapper")
-            v = v._replace(key=key, window=None)
+            v = v._replace(key=key, window=None, key_bytes=None)
         self._write_children(node.name, v)
 
     def _write_table_filter(self, node: op.ProcessorNode, spec: op.TableFilter, v: _Vars) -> None:
         key = self._key(v)
         value = self._filtered(spec, key, v.value)
-        self._write_table_update(node, spec.store, v._replace(key=key, value=value, window=None))
+        self._write_table_update(node, spec.store, self._with_key(v, key)._replace(value=value))
 
     def _write_table_map_values(
         self, node: op.ProcessorNode, spec: op.TableMapValues, v: _Vars
     ) -> None:
         key = self._key(v)
         value = self._mapped(spec, key, v.value)
-        self._write_table_update(node, spec.store, v._replace(key=key, value=value, window=None))
+        self._write_table_update(node, spec.store, self._with_key(v, key)._replace(value=value))
 
     def _filtered(self, spec: op.TableFilter, key: str, value: str) -> str:
         predicate, name = self._bind("f", spec.predicate), self._name("v")
@@ -443,23 +493,30 @@ class Compiler:
     def _write_aggregate(self, node: op.ProcessorNode, spec: op.Aggregate, v: _Vars) -> None:
         code, table = self._code, self._bindings.table(spec.store)
         key = self._key(v)
+        raw = None
+        if v.window is None and _same_format(v.key_format, table.key_serde):
+            raw = v.key_bytes
         # Kafka drops null values too, except where there are windows.
-        missing = f"{key} is None" if spec.windows else f"{key} is None or {v.value} is None"
+        missing = f"{raw or key} is None"
+        if spec.windows is None:
+            missing += f" or {v.value} is None"
         with code.block(f"if {missing}:"):
             code.line("stats.dropped_records += 1")
         with code.block("else:"):
-            v = v._replace(key=key, window=None)
             cell = key
             if not table.keys_are_typed:
-                cell = self._name("c")
-                code.line(
-                    f"{cell} = {self._bind('sk', table.key_serde.serializer)}({key})",
-                    "serialize the key for the store of",
-                )
+                cell = raw or self._write_serialized_cell(table, key)
+            v = v._replace(key=key, window=None, key_bytes=raw)
             if spec.windows is None:
                 self._write_cell(node, spec, v, cell)
             else:
                 self._write_windows(node, spec, v, cell)
+
+    def _write_serialized_cell(self, table: Any, key: str) -> str:
+        cell = self._name("c")
+        serialize = self._bind("sk", table.key_serde.serializer)
+        self._code.line(f"{cell} = {serialize}({key})", "serialize the key for the store of")
+        return cell
 
     def _write_windows(
         self, node: op.ProcessorNode, spec: op.Aggregate, v: _Vars, cell: str
@@ -498,7 +555,7 @@ class Compiler:
         return clock
 
     def _write_cell(self, node: op.ProcessorNode, spec: op.Aggregate, v: _Vars, cell: str) -> None:
-        """Update one aggregate: entry = [value, timestamp, headers, key]."""
+        """Update one aggregate: entry = [value, timestamp, headers]."""
         code, table = self._code, self._bindings.table(spec.store)
         entry, load = self._name("e"), self._bind("load", table.load)
         where = cell if v.window is None else f"{cell}, {v.window}"
@@ -523,8 +580,6 @@ class Compiler:
         with code.block("else:"):
             self._write_new_value(spec, v, entry)
         code.line(f"{entry}[2] = {v.headers}")  # a flush forwards those of the last update
-        if not table.keys_are_typed:
-            code.line(f"{entry}[3] = {v.key}")
 
     def _write_cached_entry(self, table: Any, v: _Vars, cell: str, entry: str) -> None:
         """Find the dirty entry of a cell, None where there is none."""
@@ -578,9 +633,11 @@ class Compiler:
             return
         key, value = self._name("k"), self._name("v")
         code.line(f"{key} = {self._serialized_key(node, v)}", "serialize the key for")
-        code.line(
-            f"{value} = {self._serialize(node.value_serde, v.value)}", "serialize the value for"
-        )
+        serialized = self._serialize(node.value_serde, v.value)
+        if v.window is None and _same_format(node.key_serde, node.value_serde):
+            # A key selected from the value is often the value itself.
+            serialized = f"{key} if {v.value} is {v.key} else {serialized}"
+        code.line(f"{value} = {serialized}", "serialize the value for")
         code.line(f"{self._bind('sk', sink.keys.append)}({key})")
         code.line(f"{self._bind('sv', sink.values.append)}({value})")
         code.line(f"{self._bind('st', sink.timestamps.append)}({v.time})")
@@ -591,7 +648,11 @@ class Compiler:
     def _serialized_key(self, node: op.SinkNode, v: _Vars) -> str:
         serde = node.key_serde
         if v.window is not None and isinstance(serde, WindowedSerde):
+            if v.key_bytes is not None and _same_format(v.key_format, serde.inner):
+                return f"{v.key_bytes} + pack_long({v.window})"
             return f"{self._serializer(serde.inner, v.key)} + pack_long({v.window})"
+        if v.window is None and v.key_bytes is not None and _same_format(v.key_format, serde):
+            return v.key_bytes
         return self._serialize(serde, self._key(v))
 
     def _serialize(self, serde: Serde[Any] | None, variable: str) -> str:
@@ -645,3 +706,12 @@ def _windows_of(node: op.Node) -> op.TimeWindows | None:
 
 def _snake(name: str) -> str:
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
+
+
+def _is_canonical(serde: Serde[Any] | None) -> bool:
+    return type(serde) in CANONICAL  # a subclass may write something else
+
+
+def _same_format(one: Serde[Any] | None, other: Serde[Any] | None) -> bool:
+    """Tell whether what one serde has read or written can stand for the other's bytes."""
+    return _is_canonical(one) and type(one) is type(other)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -53,6 +53,12 @@ class SourceCode:
         old = self._lines[number - 1]
         indent = old[: len(old) - len(old.lstrip())] if old.strip() else old
         self._lines[number - 1] = indent + text if text else ""
+
+    def drop_unused(self, lines: Mapping[str, int], since: int) -> None:
+        """Empty the lines that assign variables no line after `since` uses."""
+        for name, number in lines.items():
+            if not self.mentions(name, since):
+                self.replace(number, "")
 
     def mentions(self, name: str, since: int) -> bool:
         """Tell whether a line after number `since` uses a variable."""

@@ -1,6 +1,6 @@
 """Typed state in front of the byte stores: Kafka Streams' record cache, and what stands in its way.
 
-A table holds entries `[value, timestamp, headers, key]`. Where it caches, updated entries gather in
+A table holds entries `[value, timestamp, headers]`. Where it caches, updated entries gather in
 `dirty` until the task commits or the cache is full; flushing writes each once to the store and the
 changelog and forwards it once. Flushed entries stay in the cache, clean, to be read again. Where it
 does not cache, each update goes through at once.
@@ -25,16 +25,19 @@ from aliran.storage.state.window import WindowBytesStore
 from aliran.streams.engine.buffers import ChangelogBuffer
 
 Entry: TypeAlias = list[Any]
-"""`[value, timestamp, headers, key]`; a list, because generated code updates it in place."""
+"""`[value, timestamp, headers]`; a list, because generated code updates it in place."""
 
 Cells: TypeAlias = dict[Any, Entry]
 
 _TIMESTAMP = Struct(">q")
 
-_HASHABLE = (StringSerde, IntegerSerde, BytesSerde)
-"""Serdes whose values are equal exactly when their bytes are, so that they can be cache keys."""
+CANONICAL = (StringSerde, IntegerSerde, BytesSerde)
+"""Serdes whose values are equal exactly when their bytes are.
 
-_IMMUTABLE = (*_HASHABLE, DoubleSerde, BooleanSerde)
+Such values can be cache keys, and bytes that were read can be written without looking at them.
+"""
+
+_IMMUTABLE = (*CANONICAL, DoubleSerde, BooleanSerde)
 """Serdes whose values nobody can change from outside, so that the cache may keep the objects."""
 
 _ENTRY_BYTES = 250
@@ -66,12 +69,16 @@ class _Table(ABC):
         self.name = name
         self.key_serde, self.value_serde = serdes
         self.caching = budget is not None
-        self.keys_are_typed = isinstance(self.key_serde, _HASHABLE)
-        self._keeps_values = isinstance(self.value_serde, _IMMUTABLE)
+        self.keys_are_typed = type(self.key_serde) in CANONICAL
+        self._keeps_values = type(self.value_serde) in _IMMUTABLE
         self._changelog = changelog
         self._budget = budget
         self._initial = initial
         self._charged_bytes = 0
+
+    def use_key_bytes(self) -> None:
+        """Cache keys as their bytes: whoever updates the table has those at hand anyway."""
+        self.keys_are_typed = False
 
     @abstractmethod
     def flush(self) -> None:
@@ -84,9 +91,9 @@ class _Table(ABC):
     def _entry(self, data: bytes | None) -> Entry:
         """Return the entry that the store holds as `data`, fresh where it holds none."""
         if data is None:
-            return [self._initial, -1, None, None]
+            return [self._initial, -1, None]
         value = self.value_serde.deserialize(data[8:])
-        return [value, _TIMESTAMP.unpack_from(data)[0], None, None]
+        return [value, _TIMESTAMP.unpack_from(data)[0], None]
 
     def _charge(self, cell: Any) -> None:
         """Count a new entry; when the budget is used up, empty this cache first."""
@@ -177,7 +184,7 @@ class KeyValueTable(_Table):
     def put(self, key: Any, value: Any, timestamp: int, headers: Headers | None) -> None:
         """Set the value of `key`, None to delete it."""
         cell = key if self.keys_are_typed else self.key_serde.serializer(key)
-        entry = [value, timestamp, headers, key]
+        entry = [value, timestamp, headers]
         if not self.caching:
             self._write([cell], [entry])
             return
@@ -192,7 +199,7 @@ class KeyValueTable(_Table):
             return entry
         self._charge(cell)
         if self._all_cached:
-            return [self._initial, -1, None, None]
+            return [self._initial, -1, None]
         return self._entry(self._store.get(self._cell_bytes((cell,))[0]))
 
     def store_entry(self, cell: Any, entry: Entry) -> None:
@@ -266,7 +273,7 @@ class WindowTable(_Table):
             return entry
         self._charge(cell)
         if self._is_absent(start):
-            return [self._initial, -1, None, None]
+            return [self._initial, -1, None]
         return self._entry(self._store.fetch(self._cell_bytes((cell,))[0], start))
 
     def insert(self, cell: Any, start: int, entry: Entry) -> None:
