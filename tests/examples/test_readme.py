@@ -43,3 +43,17 @@ def test_make_targets_that_are_named_exist(page: str) -> None:
     named = re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)
     assert named
     assert set(named) <= targets
+
+
+def test_functions_that_the_design_names_exist() -> None:
+    text = (ROOT / "DESIGN.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)(?::(\w+))?`", text)
+    assert sum(bool(function) for _, function in named) > 20
+    missing = []
+    for file, function in named:
+        path = ROOT / file
+        if "/" not in file:
+            continue  # of the file map, which names the folder beside it
+        if not path.exists() or (function and f"def {function}(" not in path.read_text("utf-8")):
+            missing.append(f"{file}:{function}")
+    assert missing == []
