@@ -325,12 +325,21 @@ class LogManager:
         """Flush what `flush.ms` asks for and sealed segments, and write the checkpoints.
 
         Raises:
-            LogStorageError: The disk refused.
+            LogStorageError: The disk refused for one log or more; the others were flushed.
         """
         now_ms = self.clock.time_ms()
+        failure: LogError | None = None
         for log in self.partitions():
-            log.flush_due(now_ms)
-        self.checkpoint()
+            try:
+                log.flush_due(now_ms)
+            except LogError as error:
+                failure = failure or error
+        try:
+            self.checkpoint()
+        except FileSystemError as error:
+            raise LogStorageError(f"writing the checkpoints failed: {error}") from error
+        if failure is not None:
+            raise failure
 
     def clean_up(self) -> int:
         """Apply retention and compaction to every log; forget silent producers.

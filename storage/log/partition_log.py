@@ -395,31 +395,45 @@ class PartitionLog(LogFiles):
             return self.log_start_offset
 
     def truncate_to(self, offset: int) -> None:
-        """Drop every batch that ends at or after `offset`; the cut is flushed."""
+        """Drop every batch that ends at or after `offset`; the cut is flushed.
+
+        Raises:
+            CorruptSegmentError: The batch there cannot be found; nothing was cut.
+            LogStorageError: The disk refused.
+        """
         with self.flush_lock, self.lock:
             if offset >= self.log_end_offset:
                 return
             slot = max(0, bisect_right(self._bases, offset) - 1)
             segment = self.segments[slot]
-            span = segment.find(max(offset, segment.base_offset))
-            if span is None:
-                end = segment.next_offset()
-            else:
-                end = next(segment.headers(span.start))[1].base_offset
-            self._generation += 1
-            self.log_end_offset = end
-            self.recovery_point = min(self.recovery_point, end)
-            self.log_start_offset = min(self.log_start_offset, end)
-            # On the disk before the cut: a crash must not believe in what is about to go.
-            self.write_checkpoint()
-            while len(self.segments) > slot + 1:
-                self.segments.pop().delete()
-                self._bases.pop()
-            if span is not None:
-                segment.truncate(span.start, offset)
-                segment.flush()
-            self.reload_producers()
-            self.fs.flush_dir(self.directory)
+            try:
+                span = segment.find(max(offset, segment.base_offset))
+                if span is None:
+                    end = segment.next_offset()
+                else:
+                    end = next(segment.headers(span.start))[1].base_offset
+                self._cut(slot, span, end)
+            except CorruptBatchError as error:
+                raise self.damaged(segment, offset, error.position, str(error)) from error
+            except FileSystemError as error:
+                raise self._storage_error("truncate", error) from error
+
+    def _cut(self, slot: int, span: Span | None, end: int) -> None:
+        """End the log in segment number `slot`, where `span` starts, with offset `end` next."""
+        self._generation += 1
+        self.log_end_offset = end
+        self.recovery_point = min(self.recovery_point, end)
+        self.log_start_offset = min(self.log_start_offset, end)
+        # On the disk before the cut: a crash must not believe in what is about to go.
+        self.write_checkpoint()
+        while len(self.segments) > slot + 1:
+            self.segments.pop().delete()
+            self._bases.pop()
+        if span is not None:
+            self.segments[slot].truncate(span.start, end)
+            self.segments[slot].flush()
+        self.reload_producers()
+        self.fs.flush_dir(self.directory)
 
     def reload_producers(self) -> None:
         """Rebuild the producers' state from the newest usable snapshot and the batches after it."""
