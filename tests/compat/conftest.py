@@ -1,0 +1,34 @@
+"""One server process a test worker; each test has topics and groups of its own."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from broker_process import BrokerProcess
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    """A running `aliran broker`, shared by the tests of one worker."""
+    with BrokerProcess(tmp_path_factory.mktemp("broker") / "data") as process:
+        yield process
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A name for a topic or group that no other test has."""
+    return f"t{next(NUMBERS)}"
+
+
+@pytest.fixture(scope="session")
+def kcat() -> str:
+    """The kcat program; the test is skipped where there is none."""
+    program = shutil.which("kcat") or shutil.which("kafkacat")
+    if program is None:
+        pytest.skip("kcat is not installed (Debian, Ubuntu: apt-get install kcat)")
+    return program

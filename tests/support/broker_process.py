@@ -1,0 +1,85 @@
+"""`aliran broker` as a process of its own, which tests start, kill and start again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from broker_requests import create_topic
+from raw_client import RawClient
+
+PROGRAM = "import sys; from aliran.cli.main import main; sys.exit(main())"
+FAST_GROUPS = {"group.min.session.timeout.ms": "500"}
+
+
+class BrokerProcess:
+    """A server on 127.0.0.1; keeps its port over restarts.
+
+    Args:
+        data: Its data directory, kept when the process ends.
+        config: Settings by Kafka's names, beside short sessions for group members.
+    """
+
+    def __init__(self, data: Path, config: dict[str, str] | None = None) -> None:
+        self.data = data
+        self.address = "127.0.0.1:0"
+        self._config = {**FAST_GROUPS, **(config or {})}
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> Self:
+        """Start; returns once clients can connect."""
+        words = ["broker", "--listen", self.address, "--data", str(self.data)]
+        for name, value in self._config.items():
+            words += ["--config", f"{name}={value}"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.startswith("aliran broker ready: "), self._process.communicate()
+        self.address = line.split()[3]
+        return self
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it with SIGTERM; it must have had nothing to complain about."""
+        output, errors, status = self._end(signal.SIGTERM)
+        assert (status, output, errors) == (0, "", "")
+
+    def _end(self, number: signal.Signals) -> tuple[str, str, int]:
+        process, self._process = self._process, None
+        assert process is not None
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=20)
+        return output, errors, process.returncode
+
+    def create_topic(self, name: str, partitions: int = 1, **configs: Any) -> str:
+        """Create a topic (`segment_bytes="1000"` sets segment.bytes); return its name."""
+        with RawClient(self.address) as client:
+            result: Any = create_topic(client, name, partitions, **configs)
+        assert result.error_code == 0, result.error_message
+        return name
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._process is not None and kind is None:
+            self.stop()
+        elif self._process is not None:
+            self.kill()
