@@ -5,11 +5,13 @@ import resource
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from aliran.core.filesystem import (
     DiskFullError,
+    File,
     FileLockedError,
     FileSystem,
     FileSystemError,
@@ -20,7 +22,7 @@ from aliran.core.filesystem import (
 
 
 @pytest.fixture(params=["real", "memory"])
-def disk(request, tmp_path) -> tuple[FileSystem, str]:
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[FileSystem, str]:
     if request.param == "real":
         return RealFileSystem(), str(tmp_path)
     fs = MemoryFileSystem()
@@ -28,7 +30,7 @@ def disk(request, tmp_path) -> tuple[FileSystem, str]:
     return fs, "/data"
 
 
-def test_append_returns_the_position_and_read_is_positioned(disk):
+def test_append_returns_the_position_and_read_is_positioned(disk: tuple[FileSystem, str]) -> None:
     fs, root = disk
     file = fs.open(f"{root}/a", create=True)
     assert file.append(b"hello ") == 0
@@ -49,7 +51,7 @@ def test_append_returns_the_position_and_read_is_positioned(disk):
     again.close()
 
 
-def test_many_buffers_go_in_one_append(disk):
+def test_many_buffers_go_in_one_append(disk: tuple[FileSystem, str]) -> None:
     fs, root = disk
     file = fs.open(f"{root}/a", create=True)
     buffers = [b"%05d" % number for number in range(3000)]
@@ -58,7 +60,7 @@ def test_many_buffers_go_in_one_append(disk):
     file.close()
 
 
-def test_directories(disk):
+def test_directories(disk: tuple[FileSystem, str]) -> None:
     fs, root = disk
     fs.make_dirs(f"{root}/x/y")
     fs.make_dirs(f"{root}/x/y")
@@ -75,10 +77,10 @@ def test_directories(disk):
     fs.remove_tree(f"{root}/x")
     fs.remove_tree(f"{root}/x")
     assert fs.list_dir(root) == []
-    assert fs.free_bytes(root) is None or fs.free_bytes(root) > 0
+    assert fs.free_bytes(root) != 0
 
 
-def test_missing_paths_are_named(disk):
+def test_missing_paths_are_named(disk: tuple[FileSystem, str]) -> None:
     fs, root = disk
     for action in (fs.open, fs.read_bytes, fs.size, fs.list_dir, fs.modified_ms, fs.flush_dir):
         with pytest.raises(FileSystemError, match=r"nothing.*No such file or directory") as caught:
@@ -89,7 +91,7 @@ def test_missing_paths_are_named(disk):
         fs.rename(f"{root}/nothing", f"{root}/b")
 
 
-def test_a_lock_excludes_a_second_holder_until_released(disk):
+def test_a_lock_excludes_a_second_holder_until_released(disk: tuple[FileSystem, str]) -> None:
     fs, root = disk
     lock = fs.lock(f"{root}/.lock")
     with pytest.raises(FileLockedError, match=r"is in use by this very process"):
@@ -99,7 +101,7 @@ def test_a_lock_excludes_a_second_holder_until_released(disk):
     fs.lock(f"{root}/.lock").release()
 
 
-def test_a_lock_of_another_process_tells_its_pid(tmp_path):
+def test_a_lock_of_another_process_tells_its_pid(tmp_path: Path) -> None:
     program = (
         "import sys\nfrom aliran.core.filesystem import RealFileSystem\n"
         "RealFileSystem().lock(sys.argv[1])\nprint('locked', flush=True)\nsys.stdin.read()"
@@ -108,6 +110,8 @@ def test_a_lock_of_another_process_tells_its_pid(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
         assert other.stdout.readline() == b"locked\n"
         with pytest.raises(FileLockedError, match=f"{tmp_path} is in use by process") as caught:
             RealFileSystem().lock(path)
@@ -117,7 +121,7 @@ def test_a_lock_of_another_process_tells_its_pid(tmp_path):
     RealFileSystem().lock(path).release()
 
 
-def test_a_short_write_is_taken_back(tmp_path):
+def test_a_short_write_is_taken_back(tmp_path: Path) -> None:
     """A file size limit makes the kernel write a part and then refuse, as a full disk does."""
     program = (
         "import resource, sys\nfrom aliran.core.filesystem import *\n"
@@ -138,7 +142,7 @@ def test_a_short_write_is_taken_back(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
-def test_a_full_disk_is_a_retriable_error_with_path_and_room():
+def test_a_full_disk_is_a_retriable_error_with_path_and_room() -> None:
     file = RealFileSystem().open("/dev/full")
     with pytest.raises(DiskFullError, match=r"cannot write to /dev/full: No space left .*free: "):
         file.append(b"x")
@@ -146,10 +150,10 @@ def test_a_full_disk_is_a_retriable_error_with_path_and_room():
     assert DiskFullError.retriable
 
 
-def test_reads_from_threads_while_another_appends(tmp_path):
+def test_reads_from_threads_while_another_appends(tmp_path: Path) -> None:
     file = RealFileSystem().open(str(tmp_path / "f"), create=True)
     file.append(bytes(1000))
-    wrong = []
+    wrong: list[int] = []
 
     def read() -> None:
         wrong.extend(1 for _ in range(500) if file.read(0, 1000) != bytes(1000))
@@ -167,7 +171,7 @@ def test_reads_from_threads_while_another_appends(tmp_path):
         file.read(0, 1)
 
 
-def memory_file(content: bytes = b"") -> tuple[MemoryFileSystem, object]:
+def memory_file(content: bytes = b"") -> tuple[MemoryFileSystem, File]:
     fs = MemoryFileSystem()
     file = fs.open("/f", create=True)
     fs.flush_dir("/")
@@ -176,7 +180,7 @@ def memory_file(content: bytes = b"") -> tuple[MemoryFileSystem, object]:
     return fs, file
 
 
-def test_a_crash_keeps_what_was_flushed():
+def test_a_crash_keeps_what_was_flushed() -> None:
     fs, file = memory_file(b"safe")
     file.append(b"lost")
     fs.open("/unflushed-name", create=True)
@@ -187,14 +191,14 @@ def test_a_crash_keeps_what_was_flushed():
         file.append(b"a file opened before the crash")
 
 
-def test_a_killed_process_loses_nothing_written():
+def test_a_killed_process_loses_nothing_written() -> None:
     fs, file = memory_file(b"safe")
     file.append(b" and written")
     fs.crash("written")
     assert fs.read_bytes("/f") == b"safe and written"
 
 
-def test_a_random_crash_tears_holes_and_truncates_unflushed_data_only():
+def test_a_random_crash_tears_holes_and_truncates_unflushed_data_only() -> None:
     seen = set()
     for seed in range(300):
         fs, file = memory_file(b"safe")
@@ -206,7 +210,7 @@ def test_a_random_crash_tears_holes_and_truncates_unflushed_data_only():
     assert {b"safe", b"safe11112222", b"safe1111", b"safe\0\0\0\x002222"} <= seen
 
 
-def test_the_power_goes_at_the_given_change_and_tears_the_append():
+def test_the_power_goes_at_the_given_change_and_tears_the_append() -> None:
     fs, file = memory_file(b"safe")
     fs.fail_after(2, seed=3)
     file.append(b"one")
@@ -220,7 +224,7 @@ def test_the_power_goes_at_the_given_change_and_tears_the_append():
     assert 7 <= len(content) < 107
 
 
-def test_a_rename_is_lost_or_whole():
+def test_a_rename_is_lost_or_whole() -> None:
     seen = set()
     for seed in range(50):
         fs, _ = memory_file(b"old")
@@ -233,7 +237,7 @@ def test_a_rename_is_lost_or_whole():
     assert seen == {(b"old", False), (b"old", True), (b"new", False)}
 
 
-def test_memory_disk_gets_full_and_recovers():
+def test_memory_disk_gets_full_and_recovers() -> None:
     fs, file = memory_file(b"12345")
     fs.capacity_bytes = 8
     assert fs.free_bytes("/") == 3

@@ -1,5 +1,7 @@
 """Compaction: what stays, what goes, and when a run is due."""
 
+from typing import Any
+
 import pytest
 
 from aliran.core.clock import ManualClock
@@ -25,7 +27,7 @@ class Disk:
         self.manager = LogManager("/data", self.fs, self.clock)
         self.manager.open()
 
-    def log(self, **settings) -> PartitionLog:
+    def log(self, **settings: Any) -> PartitionLog:
         settings = {"segment_bytes": 600, "min_cleanable_dirty_ratio": 0.0} | settings
         config = LogConfig(cleanup_policy=frozenset({"compact"}), **settings)
         return self.manager.create(TP, config)
@@ -36,14 +38,14 @@ def disk() -> Disk:
     return Disk()
 
 
-def put(log: PartitionLog, *pairs: tuple[bytes, bytes | None], **kwargs) -> None:
+def put(log: PartitionLog, *pairs: tuple[bytes, bytes | None], **kwargs: Any) -> None:
     keys, values = zip(*pairs, strict=True)
     log.append(encode_batch(keys, values, [log.clock.time_ms()] * len(pairs), **kwargs))
 
 
 def records(log: PartitionLog) -> list[tuple[int, bytes | None, bytes | None]]:
     """Offset, key and value of all records, read as a consumer does."""
-    found = []
+    found: list[tuple[int, bytes | None, bytes | None]] = []
     offset = log.log_start_offset
     while offset < log.log_end_offset:
         data = log.read(offset, 10_000)
@@ -56,7 +58,7 @@ def records(log: PartitionLog) -> list[tuple[int, bytes | None, bytes | None]]:
     return found
 
 
-def test_the_newest_record_of_a_key_stays_with_its_offset(disk):
+def test_the_newest_record_of_a_key_stays_with_its_offset(disk: Disk) -> None:
     log = disk.log()
     for number in range(60):
         put(log, (b"k%d" % (number % 7), b"v%d" % number), (b"k", b"%d" % number))
@@ -70,13 +72,13 @@ def test_the_newest_record_of_a_key_stays_with_its_offset(disk):
     assert log.segments[0].base_offset == 0
     disk.manager.close()
     disk.open()
-    assert records(disk.manager.get(TP)) == after
+    assert records(disk.manager.create(TP)) == after
     assert disk.fs.read_bytes("/data/cleaner-offset-checkpoint").decode() == (
         f"0\n1\nchanges 0 {last}\n"
     )
 
 
-def test_segments_are_merged_and_further_runs_find_nothing(disk):
+def test_segments_are_merged_and_further_runs_find_nothing(disk: Disk) -> None:
     log = disk.log()
     for number in range(60):
         put(log, (b"same", b"v%d" % number))
@@ -92,7 +94,7 @@ def test_segments_are_merged_and_further_runs_find_nothing(disk):
     assert len(names) <= 2
 
 
-def test_tombstones_stay_for_delete_retention_and_then_go(disk):
+def test_tombstones_stay_for_delete_retention_and_then_go(disk: Disk) -> None:
     log = disk.log(delete_retention_ms=HOUR)
     put(log, (b"a", b"1"), (b"b", b"1"))
     put(log, (b"a", None))
@@ -110,7 +112,7 @@ def test_tombstones_stay_for_delete_retention_and_then_go(disk):
     assert [key for _, key, _ in records(log)] == [b"b", b"c"]
 
 
-def test_keyless_records_go(disk):
+def test_keyless_records_go(disk: Disk) -> None:
     log = disk.log()
     log.config = LogConfig()
     log.append(encode_batch([None, b"k"], [b"1", b"2"], [NOW, NOW]))
@@ -121,7 +123,7 @@ def test_keyless_records_go(disk):
 
 
 @pytest.mark.parametrize("codec", [1, 2, 3, 4])
-def test_compressed_batches_stay_compressed(disk, codec):
+def test_compressed_batches_stay_compressed(disk: Disk, codec: int) -> None:
     log = disk.log()
     put(log, (b"a", b"1" * 99), (b"b", b"2" * 99), compression=codec)
     put(log, (b"a", b"3" * 99), compression=codec)
@@ -132,7 +134,7 @@ def test_compressed_batches_stay_compressed(disk, codec):
 
 
 @pytest.mark.parametrize("codec", [0, 1, 4])
-def test_the_last_batch_of_a_producer_stays_as_an_empty_one(disk, codec):
+def test_the_last_batch_of_a_producer_stays_as_an_empty_one(disk: Disk, codec: int) -> None:
     log = disk.log()
     for number in range(3):
         sequence = {"producer_id": 5, "producer_epoch": 0, "base_sequence": number}
@@ -154,7 +156,7 @@ def test_the_last_batch_of_a_producer_stays_as_an_empty_one(disk, codec):
     assert log.append(again).duplicate
 
 
-def test_dirty_ratio_and_lags_decide_when_a_run_is_due(disk):
+def test_dirty_ratio_and_lags_decide_when_a_run_is_due(disk: Disk) -> None:
     log = disk.log(min_cleanable_dirty_ratio=0.5, segment_bytes=100_000)
 
     def fill(count: int, name: bytes) -> None:
@@ -164,6 +166,7 @@ def test_dirty_ratio_and_lags_decide_when_a_run_is_due(disk):
 
     fill(10, b"a")
     first = clean(log, 0, NOW)
+    assert first is not None
     assert first.end_offset == 10
     fill(3, b"b")
     assert clean(log, first.end_offset, NOW) is None
@@ -176,10 +179,12 @@ def test_dirty_ratio_and_lags_decide_when_a_run_is_due(disk):
         min_compaction_lag_ms=HOUR,
     )
     assert clean(log, 0, NOW + HOUR - 1) is None
-    assert clean(log, 0, NOW + HOUR).end_offset == 13
+    second = clean(log, 0, NOW + HOUR)
+    assert second is not None
+    assert second.end_offset == 13
 
 
-def test_a_run_that_knows_enough_keys_stops_and_the_next_goes_on(disk):
+def test_a_run_that_knows_enough_keys_stops_and_the_next_goes_on(disk: Disk) -> None:
     log = disk.log()
     for number in range(40):
         put(log, (b"k%d" % number, b"1"))
@@ -194,7 +199,7 @@ def test_a_run_that_knows_enough_keys_stops_and_the_next_goes_on(disk):
     assert [value for _, _, value in records(log)] == [b"2"] * 40
 
 
-def test_damage_stops_the_run_and_is_told(disk, caplog):
+def test_damage_stops_the_run_and_is_told(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
     log = disk.log()
     for number in range(30):
         put(log, (b"k", b"v%d" % number))
@@ -209,7 +214,7 @@ def test_damage_stops_the_run_and_is_told(disk, caplog):
     assert "00000000000000000000.log is damaged at byte" in caplog.text
 
 
-def test_a_full_disk_leaves_the_log_as_it_is(disk, caplog):
+def test_a_full_disk_leaves_the_log_as_it_is(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
     log = disk.log()
     for number in range(30):
         put(log, (b"k%d" % (number % 20), b"v%d" % number))
@@ -223,7 +228,7 @@ def test_a_full_disk_leaves_the_log_as_it_is(disk, caplog):
     assert len(records(log)) < len(before)
 
 
-def test_compact_and_delete(disk):
+def test_compact_and_delete(disk: Disk) -> None:
     log = disk.log(retention_ms=HOUR)
     log.config = LogConfig(
         cleanup_policy=frozenset({"compact", "delete"}), segment_bytes=600, retention_ms=HOUR
@@ -236,7 +241,7 @@ def test_compact_and_delete(disk):
     assert records(log) == [(1, b"new", b"1")]
 
 
-def test_readers_go_on_while_segments_are_swapped(disk):
+def test_readers_go_on_while_segments_are_swapped(disk: Disk) -> None:
     log = disk.log()
     for number in range(50):
         put(log, (b"k%d" % (number % 5), b"v%d" % number))

@@ -4,7 +4,7 @@ from aliran.core.errors import ConfigError
 from aliran.storage.log import LogConfig
 
 
-def test_defaults_are_kafkas():
+def test_defaults_are_kafkas() -> None:
     shown = LogConfig().to_dotted()
     assert shown["segment.bytes"] == "1073741824"
     assert shown["cleanup.policy"] == "delete"
@@ -14,7 +14,7 @@ def test_defaults_are_kafkas():
     assert LogConfig.from_dotted(shown) == LogConfig()
 
 
-def test_from_dotted():
+def test_from_dotted() -> None:
     config = LogConfig.from_dotted(
         {
             "segment.bytes": "1000",
@@ -43,6 +43,6 @@ def test_from_dotted():
         ("segment.index.bytes", "8"),
     ],
 )
-def test_values_that_cannot_be_are_refused_by_name(name, value):
+def test_values_that_cannot_be_are_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         LogConfig.from_dotted({name: value})

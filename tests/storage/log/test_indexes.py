@@ -11,7 +11,7 @@ def fs() -> MemoryFileSystem:
     return MemoryFileSystem()
 
 
-def test_offset_lookup(fs):
+def test_offset_lookup(fs: MemoryFileSystem) -> None:
     index = OffsetIndex(fs, "/i", 1000)
     assert index.lookup(1000) == 0
     assert index.last() == (1000, 0)
@@ -36,7 +36,7 @@ def test_offset_lookup(fs):
     assert index.entries() == [(1010, 500)]
 
 
-def test_time_lookup_and_monotony(fs):
+def test_time_lookup_and_monotony(fs: MemoryFileSystem) -> None:
     index = TimeIndex(fs, "/t", 1000)
     assert index.lookup(5) == 1000
     for timestamp, offset in ((10, 1003), (10, 1009), (7, 1010), (30, 1020)):
@@ -47,7 +47,7 @@ def test_time_lookup_and_monotony(fs):
     assert index.last() == (10, 1003)
 
 
-def test_files_are_kafkas(fs):
+def test_files_are_kafkas(fs: MemoryFileSystem) -> None:
     offsets, times = OffsetIndex(fs, "/i", 7), TimeIndex(fs, "/t", 7)
     offsets.append(8, 0x01020304)
     times.append(0x0102030405060708, 9)
@@ -57,7 +57,7 @@ def test_files_are_kafkas(fs):
     assert fs.read_bytes("/t") == b"\1\2\3\4\5\6\7\x08\0\0\0\2"
 
 
-def test_persist_appends_and_rewrites_after_a_cut(fs):
+def test_persist_appends_and_rewrites_after_a_cut(fs: MemoryFileSystem) -> None:
     index = OffsetIndex(fs, "/i", 0)
     fs.flush_dir("/")
     for number in range(1, 6):
@@ -77,7 +77,7 @@ def test_persist_appends_and_rewrites_after_a_cut(fs):
     assert not again.load(310), "an entry beyond the end of the log"
 
 
-def test_full(fs):
+def test_full(fs: MemoryFileSystem) -> None:
     offsets, times = OffsetIndex(fs, "/i", 0), TimeIndex(fs, "/t", 0)
     for number in range(3):
         assert not offsets.is_full(24)

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import threading
 import uuid
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aliran.core.clock import ManualClock, SystemClock
-from aliran.core.filesystem import MemoryFileSystem, RealFileSystem
+from aliran.core.filesystem import FileSystem, MemoryFileSystem, RealFileSystem
 from aliran.core.types import TopicPartition
 from aliran.protocol.records import encode_batch
 from aliran.storage.errors import (
@@ -26,13 +28,13 @@ NOW = 1_700_000_000_000
 BATCH = encode_batch([b"k"], [b"v" * 30], [NOW])
 
 
-def manager_on(fs, path="/data", **kwargs) -> LogManager:
+def manager_on(fs: FileSystem, path: str = "/data", **kwargs: Any) -> LogManager:
     manager = LogManager(path, fs, ManualClock(NOW), **kwargs)
     manager.open()
     return manager
 
 
-def test_life_on_the_real_file_system(tmp_path):
+def test_life_on_the_real_file_system(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "data"
     topic_id = uuid.UUID(int=2**127 + 12345)
     manager = LogManager(path, RealFileSystem(), SystemClock())
@@ -55,7 +57,7 @@ def test_life_on_the_real_file_system(tmp_path):
     assert metadata == "version: 0\ntopic_id: gAAAAAAAAAAAAAAAAAAwOQ"
     assert (path / "a.b_c-d-11" / "leader-epoch-checkpoint").read_text() == "0\n1\n0 0\n"
     manager.open()
-    log = manager.get(TP)
+    log = manager.create(TP)
     assert (log.topic_id, log.log_end_offset) == (topic_id, 10)
     assert not (path / ".kafka_cleanshutdown").exists()
     manager.delete(TP)
@@ -67,17 +69,17 @@ def test_life_on_the_real_file_system(tmp_path):
     manager.close()
 
 
-def test_settings_of_a_topic_hold_from_the_start():
+def test_settings_of_a_topic_hold_from_the_start() -> None:
     fs = MemoryFileSystem()
     manager = manager_on(fs)
     manager.create(TP)
     manager.close()
     manager = manager_on(fs, topic_config=lambda topic: LogConfig(segment_bytes=len(topic)))
-    assert manager.get(TP).config.segment_bytes == len(TP.topic)
+    assert manager.create(TP, None).config.segment_bytes == len(TP.topic)
     assert manager.create(TP, LogConfig(segment_bytes=77)).config.segment_bytes == 77
 
 
-def test_two_managers_in_one_process():
+def test_two_managers_in_one_process() -> None:
     fs = MemoryFileSystem()
     manager = manager_on(fs)
     with pytest.raises(DataDirectoryLockedError, match="/data is in use by this very process"):
@@ -86,7 +88,7 @@ def test_two_managers_in_one_process():
     manager_on(fs).close()
 
 
-def test_a_second_process_is_told_who_holds_the_directory(tmp_path):
+def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> None:
     program = (
         "import sys\nfrom aliran.core.filesystem import RealFileSystem\n"
         "from aliran.core.clock import SystemClock\nfrom aliran.storage.log import LogManager\n"
@@ -98,6 +100,8 @@ def test_a_second_process_is_told_who_holds_the_directory(tmp_path):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
         assert other.stdout.readline() == b"open\n"
         with pytest.raises(DataDirectoryLockedError) as caught:
             manager_on(RealFileSystem(), str(tmp_path))
@@ -111,7 +115,7 @@ def test_a_second_process_is_told_who_holds_the_directory(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["photos", "topic-", "-0", "a b-0", "topic-x", "t0"])
-def test_foreign_directories_are_refused(name):
+def test_foreign_directories_are_refused(name: str) -> None:
     fs = MemoryFileSystem()
     fs.make_dirs(f"/data/{name}")
     with pytest.raises(DataDirectoryError, match=f"/data/{name} does not belong .*<topic>-<part"):
@@ -120,7 +124,7 @@ def test_foreign_directories_are_refused(name):
     manager_on(fs).close()
 
 
-def test_harmless_things_are_left_alone(caplog):
+def test_harmless_things_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     fs = MemoryFileSystem()
     for name in ("lost+found", ".hidden", "t-0.0123-stray", "__cluster_metadata-0", "state"):
         fs.make_dirs(f"/data/{name}")
@@ -139,7 +143,7 @@ def test_harmless_things_are_left_alone(caplog):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs the right to become another user")
-def test_an_unwritable_directory_when_we_are_root(tmp_path):
+def test_an_unwritable_directory_when_we_are_root(tmp_path: Path) -> None:
     """Root may write anywhere, so an unprivileged child tries."""
     program = (
         "import fcntl, os, sys\n"
@@ -162,13 +166,13 @@ def test_an_unwritable_directory_when_we_are_root(tmp_path):
     assert "Permission denied; check who owns it" in done.stdout
 
 
-def test_a_file_in_the_place_of_the_directory(tmp_path):
+def test_a_file_in_the_place_of_the_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataDirectoryError, match=r"file cannot be used"):
         manager_on(RealFileSystem(), str(tmp_path / "file"))
 
 
-def test_another_topic_of_the_same_name_is_refused():
+def test_another_topic_of_the_same_name_is_refused() -> None:
     fs = MemoryFileSystem()
     manager = manager_on(fs)
     first = uuid.uuid4()
@@ -179,10 +183,10 @@ def test_another_topic_of_the_same_name_is_refused():
     assert other.topic_id is None
     manager.create(TopicPartition("x", 0), topic_id=first)
     manager.close()
-    assert manager_on(fs).get(TopicPartition("x", 0)).topic_id == first
+    assert manager_on(fs).create(TopicPartition("x", 0)).topic_id == first
 
 
-def test_a_full_disk_refuses_a_new_log():
+def test_a_full_disk_refuses_a_new_log() -> None:
     fs = MemoryFileSystem()
     manager = manager_on(fs)
     fs.capacity_bytes = fs.used_bytes() + 3
@@ -192,7 +196,7 @@ def test_a_full_disk_refuses_a_new_log():
     assert manager.create(TP, topic_id=uuid.uuid4()).append(BATCH).base_offset == 0
 
 
-def test_a_close_on_a_full_disk_is_not_a_clean_stop():
+def test_a_close_on_a_full_disk_is_not_a_clean_stop() -> None:
     fs = MemoryFileSystem()
     manager = manager_on(fs)
     manager.create(TP).append(BATCH)
@@ -201,10 +205,10 @@ def test_a_close_on_a_full_disk_is_not_a_clean_stop():
         manager.close()
     assert not fs.exists("/data/.kafka_cleanshutdown")
     fs.capacity_bytes = None
-    assert manager_on(fs).get(TP).log_end_offset == 1
+    assert manager_on(fs).create(TP).log_end_offset == 1
 
 
-def test_log_start_offsets_survive_a_restart():
+def test_log_start_offsets_survive_a_restart() -> None:
     fs = MemoryFileSystem()
     manager = manager_on(fs)
     log = manager.create(TP)
@@ -212,11 +216,11 @@ def test_log_start_offsets_survive_a_restart():
         log.append(BATCH)
     log.delete_records(3)
     manager.close()
-    log = manager_on(fs).get(TP)
+    log = manager_on(fs).create(TP)
     assert (log.log_start_offset, log.log_end_offset) == (3, 5)
 
 
-def test_deletion_is_complete_after_a_crash_at_any_point():
+def test_deletion_is_complete_after_a_crash_at_any_point() -> None:
     for at in range(1, 30):
         fs = MemoryFileSystem()
         manager = manager_on(fs)
@@ -233,7 +237,7 @@ def test_deletion_is_complete_after_a_crash_at_any_point():
         assert not [name for name in fs.list_dir("/data") if name.endswith("-delete")]
 
 
-def test_logs_can_be_created_and_deleted_from_many_threads(tmp_path):
+def test_logs_can_be_created_and_deleted_from_many_threads(tmp_path: Path) -> None:
     manager = manager_on(RealFileSystem(), str(tmp_path))
 
     def work(number: int) -> None:

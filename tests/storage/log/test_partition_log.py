@@ -1,13 +1,16 @@
 """What one log does with good and bad batches."""
 
 import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aliran.core.clock import ManualClock
 from aliran.core.error_codes import ErrorCode
 from aliran.core.filesystem import MemoryFileSystem, RealFileSystem
-from aliran.core.types import TopicPartition
+from aliran.core.types import Headers, TopicPartition
 from aliran.protocol.records import (
     LOG_APPEND_TIME,
     decode_batch,
@@ -41,7 +44,7 @@ class Setup:
         self.manager = LogManager("/data", self.fs, self.clock)
         self.manager.open()
 
-    def log(self, **settings) -> PartitionLog:
+    def log(self, **settings: Any) -> PartitionLog:
         return self.manager.create(TP, LogConfig(**settings))
 
 
@@ -50,7 +53,7 @@ def disk() -> Setup:
     return Setup()
 
 
-def batch(count: int = 3, timestamp: int = NOW, value: bytes = b"v", **kwargs) -> bytearray:
+def batch(count: int = 3, timestamp: int = NOW, value: bytes = b"v", **kwargs: Any) -> bytearray:
     keys = [b"k%d" % number for number in range(count)]
     return encode_batch(keys, [value] * count, [timestamp] * count, **kwargs)
 
@@ -64,7 +67,7 @@ def offsets(log: PartitionLog, start: int = 0) -> list[int]:
     return found
 
 
-def test_append_assigns_offsets_and_stores_the_batch_as_sent(disk):
+def test_append_assigns_offsets_and_stores_the_batch_as_sent(disk: Setup) -> None:
     log = disk.log()
     sent = batch(3)
     assert log.append(sent, leader_epoch=4) == (0, 2, -1, 0, False)
@@ -77,7 +80,7 @@ def test_append_assigns_offsets_and_stores_the_batch_as_sent(disk):
     assert log.log_end_offset == 6
 
 
-def test_several_batches_in_one_append(disk):
+def test_several_batches_in_one_append(disk: Setup) -> None:
     log = disk.log()
     log.append(batch(2))
     result = log.append(batch(3) + batch(1) + batch(2))
@@ -85,17 +88,18 @@ def test_several_batches_in_one_append(disk):
     assert offsets(log) == list(range(8))
 
 
-def test_append_columns_equals_append(disk):
+def test_append_columns_equals_append(disk: Setup) -> None:
     log = disk.log()
-    headers = [[("h", b"1")], []]
+    headers: list[Headers] = [[("h", b"1")], []]
     result = log.append_columns([b"a", None], [b"1", None], [NOW, NOW + 1], headers)
     assert (result.base_offset, result.last_offset) == (0, 1)
     found = decode_batch(log.read(0, 1))
     assert (found.keys, found.values) == ([b"a", None], [b"1", None])
+    assert found.headers is not None
     assert [list(one) for one in found.headers] == headers
 
 
-def test_append_columns_splits_what_is_larger_than_a_batch_may_be(disk):
+def test_append_columns_splits_what_is_larger_than_a_batch_may_be(disk: Setup) -> None:
     log = disk.log(max_message_bytes=300)
     result = log.append_columns([None] * 50, [b"x" * 40] * 50, [NOW] * 50)
     assert (result.base_offset, result.last_offset) == (0, 49)
@@ -107,7 +111,7 @@ def test_append_columns_splits_what_is_larger_than_a_batch_may_be(disk):
     assert offsets(log) == list(range(50))
 
 
-def test_log_append_time_stamps_the_brokers_time(disk):
+def test_log_append_time_stamps_the_brokers_time(disk: Setup) -> None:
     log = disk.log(message_timestamp_type="LogAppendTime")
     assert log.append(batch(2, timestamp=5)).log_append_time_ms == NOW
     disk.clock.advance(10)
@@ -119,7 +123,7 @@ def test_log_append_time_stamps_the_brokers_time(disk):
     assert log.offset_for_timestamp(NOW + 1) == (2, NOW + 10)
 
 
-def test_compression_type_of_the_topic_wins(disk):
+def test_compression_type_of_the_topic_wins(disk: Setup) -> None:
     log = disk.log(compression_type="zstd")
     log.append(batch(3, value=b"x" * 300, producer_id=4, producer_epoch=1, base_sequence=0))
     log.append_columns([b"k"], [b"v"], [NOW])
@@ -150,7 +154,7 @@ def with_crc(data: bytearray) -> bytearray:
     return data
 
 
-BAD = {
+BAD: dict[str, tuple[bytes | bytearray, type[LogError], str]] = {
     "empty": (b"", InvalidRecordError, "no record batch"),
     "bit flip in a value": (damaged(70), CorruptRecordError, "CRC"),
     "cut short": (batch(3)[:-1], CorruptRecordError, "cut short"),
@@ -172,7 +176,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_batches_are_refused_with_a_code_and_change_nothing(disk, name):
+def test_bad_batches_are_refused_with_a_code_and_change_nothing(disk: Setup, name: str) -> None:
     data, error, text = BAD[name]
     log = disk.log(max_message_bytes=1500)
     log.append(batch(2))
@@ -185,14 +189,14 @@ def test_bad_batches_are_refused_with_a_code_and_change_nothing(disk, name):
     assert offsets(log) == [0, 1]
 
 
-def test_wrong_offset_deltas_are_refused(disk):
+def test_wrong_offset_deltas_are_refused(disk: Setup) -> None:
     data = batch(3)
     data[26] = 5  # last offset delta
     with pytest.raises(InvalidRecordError, match="do not have the offsets"):
         disk.log().append(with_crc(data))
 
 
-def test_records_without_a_key_are_refused_by_a_compacted_topic(disk):
+def test_records_without_a_key_are_refused_by_a_compacted_topic(disk: Setup) -> None:
     log = disk.log(cleanup_policy=frozenset({"compact"}))
     with pytest.raises(InvalidRecordError, match=r"1 record\(s\) without a key") as caught:
         log.append(encode_batch([b"a", None], [b"1", b"2"], [NOW, NOW]))
@@ -202,7 +206,7 @@ def test_records_without_a_key_are_refused_by_a_compacted_topic(disk):
     assert log.append_columns([b""], [b"an empty key is a key"], [NOW]).base_offset == 0
 
 
-def test_old_timestamps_are_refused_where_a_limit_is_set(disk):
+def test_old_timestamps_are_refused_where_a_limit_is_set(disk: Setup) -> None:
     log = disk.log(message_timestamp_before_max_ms=1000)
     with pytest.raises(InvalidTimestampError, match="older than"):
         log.append(encode_batch([None, None], [b"", b""], [NOW, NOW - 1001]))
@@ -210,13 +214,13 @@ def test_old_timestamps_are_refused_where_a_limit_is_set(disk):
     log.append(encode_batch([None], [b""], [-1]))
 
 
-def test_batches_larger_than_a_segment_are_refused(disk):
+def test_batches_larger_than_a_segment_are_refused(disk: Setup) -> None:
     log = disk.log(segment_bytes=200)
     with pytest.raises(RecordListTooLargeError, match=r"segment\.bytes=200"):
         log.append(batch(3, value=b"x" * 100))
 
 
-def test_read_returns_whole_batches_within_the_limit(disk):
+def test_read_returns_whole_batches_within_the_limit(disk: Setup) -> None:
     log = disk.log(index_interval_bytes=150)
     for _ in range(50):
         log.append(batch(2, value=b"x" * 20))
@@ -235,7 +239,7 @@ def test_read_returns_whole_batches_within_the_limit(disk):
 
 
 @pytest.mark.parametrize("offset", [-1, 5, 21])
-def test_offsets_out_of_range(disk, offset):
+def test_offsets_out_of_range(disk: Setup, offset: int) -> None:
     log = disk.log()
     log.append(batch(20))
     log.delete_records(6)
@@ -247,7 +251,7 @@ def test_offsets_out_of_range(disk, offset):
     assert log.delete_records(-1) == 20
 
 
-def test_lookup_by_timestamp_is_exact_with_times_out_of_order(disk):
+def test_lookup_by_timestamp_is_exact_with_times_out_of_order(disk: Setup) -> None:
     log = disk.log(segment_bytes=700, index_interval_bytes=100)
     times = [NOW + (number * 7919) % 500 for number in range(300)]
     for start in range(0, 300, 3):
@@ -263,7 +267,7 @@ def test_lookup_by_timestamp_is_exact_with_times_out_of_order(disk):
     assert log.offset_for_timestamp(0) == expected
 
 
-def test_lookups_in_an_empty_log(disk):
+def test_lookups_in_an_empty_log(disk: Setup) -> None:
     log = disk.log()
     assert log.offset_for_timestamp(0) is None
     assert log.offset_of_max_timestamp() is None
@@ -275,7 +279,7 @@ def bases(log: PartitionLog) -> list[int]:
     return [segment.base_offset for segment in log.segments]
 
 
-def test_rolls_by_size(disk):
+def test_rolls_by_size(disk: Setup) -> None:
     size = len(batch(1))
     log = disk.log(segment_bytes=3 * size)
     for _ in range(7):
@@ -283,7 +287,7 @@ def test_rolls_by_size(disk):
     assert bases(log) == [0, 3, 6]
 
 
-def test_rolls_by_age_of_records_or_of_the_segment(disk):
+def test_rolls_by_age_of_records_or_of_the_segment(disk: Setup) -> None:
     log = disk.log(segment_ms=1000)
     log.append(batch(1, timestamp=NOW - 5000))
     log.append(batch(1, timestamp=NOW - 4000))
@@ -296,14 +300,14 @@ def test_rolls_by_age_of_records_or_of_the_segment(disk):
     assert bases(log) == [0, 2, 3, 4]
 
 
-def test_rolls_when_the_index_is_full(disk):
+def test_rolls_when_the_index_is_full(disk: Setup) -> None:
     log = disk.log(segment_index_bytes=60, index_interval_bytes=0)
     for number in range(9):
         log.append(batch(1, timestamp=NOW + number))
     assert bases(log) == [0, 5]
 
 
-def test_rolls_before_relative_offsets_overflow(disk):
+def test_rolls_before_relative_offsets_overflow(disk: Setup) -> None:
     log = disk.log()
     log.append(batch(1))
     log.log_end_offset = 2**31 - 1
@@ -312,7 +316,7 @@ def test_rolls_before_relative_offsets_overflow(disk):
     assert bases(log) == [0, 2**31]
 
 
-def test_truncate_to_drops_batches_and_what_was_known_of_them(disk):
+def test_truncate_to_drops_batches_and_what_was_known_of_them(disk: Setup) -> None:
     log = disk.log(segment_bytes=600, index_interval_bytes=100)
     for number in range(40):
         log.append(batch(1, NOW + number, producer_id=1, producer_epoch=0, base_sequence=number))
@@ -330,7 +334,7 @@ def test_truncate_to_drops_batches_and_what_was_known_of_them(disk):
     assert (log.log_end_offset, offsets(log)) == (0, [])
 
 
-def test_truncate_to_the_middle_of_a_batch_drops_the_batch(disk):
+def test_truncate_to_the_middle_of_a_batch_drops_the_batch(disk: Setup) -> None:
     log = disk.log()
     log.append(batch(5))
     log.append(batch(5))
@@ -338,7 +342,7 @@ def test_truncate_to_the_middle_of_a_batch_drops_the_batch(disk):
     assert log.log_end_offset == 5
 
 
-def test_flush_messages_flushes_before_append_returns(disk):
+def test_flush_messages_flushes_before_append_returns(disk: Setup) -> None:
     log = disk.log(flush_messages=3)
     log.append(batch(2))
     assert log.recovery_point == 0
@@ -348,7 +352,7 @@ def test_flush_messages_flushes_before_append_returns(disk):
     assert len(disk.fs.read_bytes("/data/tweets-3/00000000000000000000.log")) == 2 * len(batch(2))
 
 
-def test_flush_ms_is_honoured_by_flush_due(disk):
+def test_flush_ms_is_honoured_by_flush_due(disk: Setup) -> None:
     log = disk.log(flush_ms=1000)
     log.append(batch(2))
     disk.clock.advance(999)
@@ -359,7 +363,7 @@ def test_flush_ms_is_honoured_by_flush_due(disk):
     assert log.recovery_point == 2
 
 
-def test_flush_due_flushes_sealed_segments(disk):
+def test_flush_due_flushes_sealed_segments(disk: Setup) -> None:
     log = disk.log()
     log.append(batch(2))
     log.roll()
@@ -368,11 +372,11 @@ def test_flush_due_flushes_sealed_segments(disk):
     assert log.recovery_point == 2
 
 
-def test_listeners_hear_of_appends_outside_of_the_lock(disk):
+def test_listeners_hear_of_appends_outside_of_the_lock(disk: Setup) -> None:
     log = disk.log()
-    heard = []
+    heard: list[int] = []
 
-    def from_another_thread(source):
+    def from_another_thread(source: PartitionLog) -> None:
         thread = threading.Thread(target=lambda: heard.append(source.log_end_offset))
         thread.start()
         thread.join(5)
@@ -383,7 +387,7 @@ def test_listeners_hear_of_appends_outside_of_the_lock(disk):
     assert heard == [2, 3]
 
 
-def test_a_closed_log_says_so(disk):
+def test_a_closed_log_says_so(disk: Setup) -> None:
     log = disk.log()
     log.append(batch(2))
     log.close()
@@ -394,7 +398,7 @@ def test_a_closed_log_says_so(disk):
     log.flush()
 
 
-def test_a_full_disk_refuses_the_append_and_the_log_goes_on_when_there_is_room(disk):
+def test_a_full_disk_refuses_the_append_and_the_log_goes_on_when_there_is_room(disk: Setup) -> None:
     log = disk.log()
     log.append(batch(2))
     disk.fs.capacity_bytes = disk.fs.used_bytes() + 10
@@ -417,10 +421,10 @@ def test_a_full_disk_refuses_the_append_and_the_log_goes_on_when_there_is_room(d
     assert offsets(log) == list(range(6))
     disk.manager.close()
     disk.manager.open()
-    assert offsets(disk.manager.get(TP)) == list(range(6))
+    assert offsets(disk.manager.create(TP)) == list(range(6))
 
 
-def test_leader_epochs_are_remembered(disk):
+def test_leader_epochs_are_remembered(disk: Setup) -> None:
     log = disk.log()
     log.append(batch(2), leader_epoch=0)
     log.append(batch(2), leader_epoch=3)
@@ -430,10 +434,10 @@ def test_leader_epochs_are_remembered(disk):
     ]  # fmt: skip
     disk.manager.close()
     disk.manager.open()
-    assert disk.manager.get(TP).end_offset_for_epoch(3) == (3, 4)
+    assert disk.manager.create(TP).end_offset_for_epoch(3) == (3, 4)
 
 
-def test_appends_and_reads_from_many_threads(tmp_path):
+def test_appends_and_reads_from_many_threads(tmp_path: Path) -> None:
     manager = LogManager(str(tmp_path / "data"), RealFileSystem(), ManualClock(NOW))
     manager.open()
     log = manager.create(TP, LogConfig(segment_bytes=20_000, index_interval_bytes=500))
@@ -465,8 +469,8 @@ def test_appends_and_reads_from_many_threads(tmp_path):
     manager.close()
 
 
-def test_every_log_error_has_a_code():
-    def walk(kind):
+def test_every_log_error_has_a_code() -> None:
+    def walk(kind: type[LogError]) -> Iterator[type[LogError]]:
         yield kind
         for child in kind.__subclasses__():
             yield from walk(child)

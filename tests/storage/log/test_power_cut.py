@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from aliran.core.clock import ManualClock
 from aliran.core.filesystem import MemoryFileSystem, PowerCut
+from aliran.core.memory_filesystem import Keep
 from aliran.core.types import TopicPartition
 from aliran.protocol.records import DecodedBatch, decode_batch, encode_batch, iter_headers
 from aliran.storage.log import LogConfig, LogManager, PartitionLog
@@ -51,7 +52,6 @@ class Workload:
         self.model.compacted = config.is_compacted
         self.sequence = 0
         self.count = 0
-        self.open()
 
     def open(self) -> None:
         self.manager = LogManager("/data", self.fs, self.clock, self.config)
@@ -288,23 +288,24 @@ def cut_everywhere(seed: int, steps: int, config: LogConfig, *, every: int = 1) 
     """Run the workload once for each change it makes to the disk, cutting the power there."""
     fs = MemoryFileSystem()
     whole = Workload(seed, fs, config)
+    whole.open()
     whole.run(steps)
     check_log(whole.log, whole.model)
     cuts = 0
     for at in range(1 + seed % every, fs.mutations + 1, every):
-        keep = ("flushed", "written", random.Random(at), random.Random(-at))[at // every % 4]
+        choices: tuple[Keep, ...] = "flushed", "written", random.Random(at), random.Random(-at)
+        keep = choices[at // every % 4]
         run_and_cut(seed, steps, config, at, keep)
         cuts += 1
     return cuts
 
 
-def run_and_cut(seed, steps, config, at, keep) -> None:
+def run_and_cut(seed: int, steps: int, config: LogConfig, at: int, keep: Keep) -> None:
     fs = MemoryFileSystem()
     fs.fail_after(at, seed=at)
-    workload = None
+    workload = Workload(seed, fs, config)
     try:
-        workload = Workload.__new__(Workload)
-        workload.__init__(seed, fs, config)
+        workload.open()
         workload.run(steps)
     except PowerCut:
         pass

@@ -15,7 +15,9 @@ TP = TopicPartition("topic", 0)
 NOW = 1_700_000_000_000
 
 
-def batch(sequence: int, count: int = 1, *, epoch: int = 0, producer: int = 9, timestamp=NOW):
+def batch(
+    sequence: int, count: int = 1, *, epoch: int = 0, producer: int = 9, timestamp: int = NOW
+) -> bytearray:
     return encode_batch(
         [None] * count,
         [b"v"] * count,
@@ -44,7 +46,7 @@ def disk() -> Disk:
     return Disk()
 
 
-def test_the_last_five_batches_are_known_again_with_their_first_offset(disk):
+def test_the_last_five_batches_are_known_again_with_their_first_offset(disk: Disk) -> None:
     log = disk.log
     first = [log.append(batch(sequence, 2)) for sequence in range(0, 14, 2)]
     for number in range(2, 7):
@@ -57,7 +59,7 @@ def test_the_last_five_batches_are_known_again_with_their_first_offset(disk):
         log.append(batch(10, 1))
 
 
-def test_gaps_are_refused(disk):
+def test_gaps_are_refused(disk: Disk) -> None:
     disk.log.append(batch(0, 2))
     with pytest.raises(OutOfOrderSequenceError) as caught:
         disk.log.append(batch(3))
@@ -65,12 +67,12 @@ def test_gaps_are_refused(disk):
     assert disk.log.append(batch(2)).base_offset == 2
 
 
-def test_an_unknown_producer_may_start_anywhere(disk):
+def test_an_unknown_producer_may_start_anywhere(disk: Disk) -> None:
     assert disk.log.append(batch(1234)).base_offset == 0
     assert disk.log.append(batch(1235)).base_offset == 1
 
 
-def test_epochs(disk):
+def test_epochs(disk: Disk) -> None:
     log = disk.log
     log.append(batch(0, 3, epoch=1))
     with pytest.raises(OutOfOrderSequenceError, match="where 0 must come"):
@@ -83,7 +85,7 @@ def test_epochs(disk):
     assert log.log_end_offset == 4
 
 
-def test_sequences_wrap(disk):
+def test_sequences_wrap(disk: Disk) -> None:
     log = disk.log
     log.append(batch(INT_MAX - 1, 1))
     log.append(batch(INT_MAX, 3))
@@ -93,7 +95,7 @@ def test_sequences_wrap(disk):
     assert log.append(batch(0, producer=10)).base_offset == 6
 
 
-def test_batches_of_one_append_are_checked_against_each_other(disk):
+def test_batches_of_one_append_are_checked_against_each_other(disk: Disk) -> None:
     log = disk.log
     result = log.append(batch(0, 2) + batch(2) + batch(0, producer=8))
     assert (result.base_offset, result.last_offset) == (0, 3)
@@ -103,7 +105,7 @@ def test_batches_of_one_append_are_checked_against_each_other(disk):
     assert log.append(batch(0, 2) + batch(2)).duplicate
 
 
-def test_state_survives_a_clean_stop_for_the_last_batch(disk):
+def test_state_survives_a_clean_stop_for_the_last_batch(disk: Disk) -> None:
     for sequence in range(0, 60, 2):
         disk.log.append(batch(sequence, 2))
     disk.manager.close()
@@ -115,7 +117,7 @@ def test_state_survives_a_clean_stop_for_the_last_batch(disk):
 
 
 @pytest.mark.parametrize("snapshots", ["kept", "damaged", "missing"])
-def test_state_survives_a_crash(disk, snapshots):
+def test_state_survives_a_crash(disk: Disk, snapshots: str) -> None:
     for sequence in range(60):
         disk.log.append(batch(sequence))
     assert disk.log.statistics().segments > 2
@@ -135,7 +137,7 @@ def test_state_survives_a_crash(disk, snapshots):
     assert log.append(batch(60)).base_offset == 60
 
 
-def test_silent_producers_are_forgotten(disk):
+def test_silent_producers_are_forgotten(disk: Disk) -> None:
     log = disk.log
     log.append(batch(0))
     disk.clock.advance(80_000_000)
@@ -146,7 +148,7 @@ def test_silent_producers_are_forgotten(disk):
     assert log.append(batch(77)).base_offset == 2
 
 
-def test_snapshot_bytes_are_kafkas():
+def test_snapshot_bytes_are_kafkas() -> None:
     """As kafka-dump-log reads them: version, CRC-32C, count, then 46 bytes a producer."""
     state = ProducerStateManager(TP)
     assert len(state.to_snapshot()) == 10

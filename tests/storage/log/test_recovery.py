@@ -48,7 +48,7 @@ class Disk:
         data[position] ^= mask
         self.write(name, data)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | bytearray) -> None:
         file = self.fs.open(f"{DIRECTORY}/{name}", create=True)
         file.truncate(0)
         file.append(data)
@@ -67,8 +67,8 @@ def disk() -> Disk:
 
 
 @pytest.mark.parametrize("how", ["clean", "crash"])
-def test_a_log_is_the_same_after_any_stop(disk, how):
-    before = disk.manager.get(TP).statistics()
+def test_a_log_is_the_same_after_any_stop(disk: Disk, how: str) -> None:
+    before = disk.manager.create(TP).statistics()
     disk.stop(how)
     log = disk.open()
     after = log.statistics()
@@ -82,7 +82,7 @@ def test_a_log_is_the_same_after_any_stop(disk, how):
 
 
 @pytest.mark.parametrize("where", [8, 16, 17, 23, 30, 61, 100, SIZE - 1])
-def test_a_flipped_bit_after_a_clean_stop_is_told_by_the_read(disk, where):
+def test_a_flipped_bit_after_a_clean_stop_is_told_by_the_read(disk: Disk, where: int) -> None:
     disk.stop("clean")
     disk.flip(f"{SECOND}.log", 4 * SIZE + where)
     log = disk.open()
@@ -101,7 +101,7 @@ def test_a_flipped_bit_after_a_clean_stop_is_told_by_the_read(disk, where):
     assert log.append(BATCH).base_offset == 50
 
 
-def test_an_offset_that_was_overwritten_is_told(disk):
+def test_an_offset_that_was_overwritten_is_told(disk: Disk) -> None:
     """The CRC does not cover the base offset."""
     disk.stop("clean")
     disk.flip(f"{SECOND}.log", 4 * SIZE + 7, mask=0x08)  # 28 becomes 20
@@ -111,7 +111,9 @@ def test_an_offset_that_was_overwritten_is_told(disk):
         log.read(28, 1)
 
 
-def test_after_a_crash_the_log_is_cut_at_the_first_bad_byte(disk, caplog):
+def test_after_a_crash_the_log_is_cut_at_the_first_bad_byte(
+    disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
     disk.stop("crash")
     disk.flip(f"{SECOND}.log", 4 * SIZE + 70)
     log = disk.open()
@@ -124,8 +126,8 @@ def test_after_a_crash_the_log_is_cut_at_the_first_bad_byte(disk, caplog):
     assert len(log.read(20, 1 << 20)) == 5 * SIZE
 
 
-def test_flushed_segments_are_not_cut_after_a_crash(disk):
-    log = disk.manager.get(TP)
+def test_flushed_segments_are_not_cut_after_a_crash(disk: Disk) -> None:
+    log = disk.manager.create(TP)
     disk.manager.flush_due()
     assert log.recovery_point == 40
     disk.stop("crash")
@@ -136,14 +138,16 @@ def test_flushed_segments_are_not_cut_after_a_crash(disk):
         log.read(28, 100)
 
 
-def test_a_torn_end_after_a_crash_is_cut(disk, caplog):
+def test_a_torn_end_after_a_crash_is_cut(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
     disk.stop("crash")
     disk.write(f"{LAST}.log", disk.read(f"{LAST}.log") + BATCH[:77])
     assert disk.open().log_end_offset == 50
     assert f"cut 77 bytes off {DIRECTORY}/{LAST}.log" in caplog.text
 
 
-def test_a_damaged_end_after_a_clean_stop_is_cut_with_a_warning(disk, caplog):
+def test_a_damaged_end_after_a_clean_stop_is_cut_with_a_warning(
+    disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
     disk.stop("clean")
     disk.flip(f"{LAST}.log", 4 * SIZE + 16)
     log = disk.open()
@@ -153,7 +157,9 @@ def test_a_damaged_end_after_a_clean_stop_is_cut_with_a_warning(disk, caplog):
 
 @pytest.mark.parametrize("suffix", [".index", ".timeindex"])
 @pytest.mark.parametrize("damage", ["missing", "torn", "zeros", "backwards", "beyond"])
-def test_bad_indexes_are_rebuilt_from_the_log(disk, suffix, damage, caplog):
+def test_bad_indexes_are_rebuilt_from_the_log(
+    disk: Disk, suffix: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     disk.stop("clean")
     name = SECOND + suffix
     right = disk.read(name)
@@ -174,14 +180,14 @@ def test_bad_indexes_are_rebuilt_from_the_log(disk, suffix, damage, caplog):
     assert next(iter_headers(log.read(33, 1)))[1].base_offset == 32
 
 
-def test_kafkas_preallocated_index_of_an_active_segment_is_rebuilt(disk):
+def test_kafkas_preallocated_index_of_an_active_segment_is_rebuilt(disk: Disk) -> None:
     disk.stop("crash")
     for suffix in (".index", ".timeindex"):
         disk.write(LAST + suffix, bytes(10 * 1024 * 1024 // 12 * 12))
     assert disk.open().log_end_offset == 50
 
 
-def test_leftovers_of_a_crash_go(disk):
+def test_leftovers_of_a_crash_go(disk: Disk) -> None:
     disk.stop("clean")
     for name in ("5.log.cleaned", f"{SECOND}.log.deleted", "x.tmp", "00000000000000000007.index"):
         disk.write(name, b"rest")
@@ -191,7 +197,7 @@ def test_leftovers_of_a_crash_go(disk):
     assert "00000000000000000007.index" not in names
 
 
-def test_strange_files_in_a_partition(disk, caplog):
+def test_strange_files_in_a_partition(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
     disk.stop("clean")
     disk.write("notes.txt", b"mine")
     disk.open()
@@ -202,16 +208,18 @@ def test_strange_files_in_a_partition(disk, caplog):
         disk.open()
 
 
-def test_a_partition_directory_without_segments_starts_empty(disk):
+def test_a_partition_directory_without_segments_starts_empty(disk: Disk) -> None:
     disk.stop("clean")
     disk.fs.make_dirs("/data/empty-2")
     disk.open()
-    log = disk.manager.get(TopicPartition("empty", 2))
+    log = disk.manager.create(TopicPartition("empty", 2))
     assert (log.log_start_offset, log.log_end_offset) == (0, 0)
 
 
-def test_a_log_that_ends_before_its_start_goes_on_at_its_start(disk, caplog):
-    log = disk.manager.get(TP)
+def test_a_log_that_ends_before_its_start_goes_on_at_its_start(
+    disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = disk.manager.create(TP)
     log.delete_records(45)
     disk.manager.checkpoint()
     disk.stop("crash")
@@ -222,7 +230,7 @@ def test_a_log_that_ends_before_its_start_goes_on_at_its_start(disk, caplog):
     assert log.append(BATCH).base_offset == 45
 
 
-def test_damaged_metadata_is_an_error_that_names_the_file(disk):
+def test_damaged_metadata_is_an_error_that_names_the_file(disk: Disk) -> None:
     disk.manager.create(TP, topic_id=uuid.uuid4())
     disk.stop("clean")
     disk.write("partition.metadata", b"nonsense")
@@ -231,7 +239,7 @@ def test_damaged_metadata_is_an_error_that_names_the_file(disk):
 
 
 @pytest.mark.parametrize("content", [b"0\n", b"1\n0\n", b"0\n2\na 0 1\n", b"0\n1\na 0 x\n"])
-def test_a_damaged_checkpoint_is_an_error_that_names_the_file(disk, content):
+def test_a_damaged_checkpoint_is_an_error_that_names_the_file(disk: Disk, content: bytes) -> None:
     disk.stop("clean")
     disk.fs.write_atomic("/data/recovery-point-offset-checkpoint", content)
     with pytest.raises(DataDirectoryError, match=r"recovery-point-offset-checkpoint is damaged"):

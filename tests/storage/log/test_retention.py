@@ -1,12 +1,14 @@
 """Which segments go, by time, size and log start offset."""
 
+from typing import Any
+
 import pytest
 
 from aliran.core.clock import ManualClock
 from aliran.core.filesystem import MemoryFileSystem
 from aliran.core.types import TopicPartition
 from aliran.protocol.records import encode_batch
-from aliran.storage.log import LogConfig, LogManager
+from aliran.storage.log import LogConfig, LogManager, PartitionLog
 
 TP = TopicPartition("topic", 0)
 NOW = 1_700_000_000_000
@@ -22,7 +24,7 @@ class Disk:
         self.manager = LogManager("/data", self.fs, self.clock)
         self.manager.open()
 
-    def fill(self, times: list[int], **settings):
+    def fill(self, times: list[int], **settings: Any) -> PartitionLog:
         """One record a segment, the last one active."""
         log = self.manager.create(TP, LogConfig(segment_bytes=SIZE, **settings))
         for time in times:
@@ -38,7 +40,7 @@ def disk() -> Disk:
     return Disk()
 
 
-def test_by_time_of_the_records(disk):
+def test_by_time_of_the_records(disk: Disk) -> None:
     log = disk.fill([NOW - 5 * HOUR, NOW - 4 * HOUR, NOW - HOUR, NOW], retention_ms=3 * HOUR)
     assert disk.manager.clean_up() == 2 * SIZE
     assert (log.log_start_offset, log.log_end_offset) == (2, 4)
@@ -48,13 +50,13 @@ def test_by_time_of_the_records(disk):
     assert disk.manager.clean_up() == 0
 
 
-def test_a_young_segment_keeps_the_older_ones_behind_it(disk):
+def test_a_young_segment_keeps_the_older_ones_behind_it(disk: Disk) -> None:
     log = disk.fill([NOW + HOUR, NOW - 9 * HOUR, NOW], retention_ms=3 * HOUR)
     disk.manager.clean_up()
     assert log.log_start_offset == 0
 
 
-def test_the_active_segment_expires_too(disk):
+def test_the_active_segment_expires_too(disk: Disk) -> None:
     log = disk.fill([NOW, NOW], retention_ms=HOUR)
     disk.clock.advance(HOUR + 1)
     disk.manager.clean_up()
@@ -63,7 +65,7 @@ def test_the_active_segment_expires_too(disk):
     assert log.append(encode_batch([b"k"], [b"v"], [NOW])).base_offset == 2
 
 
-def test_records_without_time_go_by_the_files_time(disk):
+def test_records_without_time_go_by_the_files_time(disk: Disk) -> None:
     log = disk.fill([-1, -1], retention_ms=HOUR)
     disk.clock.advance(HOUR)
     disk.manager.clean_up()
@@ -73,7 +75,7 @@ def test_records_without_time_go_by_the_files_time(disk):
     assert log.log_start_offset == 2
 
 
-def test_by_size(disk):
+def test_by_size(disk: Disk) -> None:
     log = disk.fill([NOW] * 10, retention_ms=-1, retention_bytes=4 * SIZE - 1)
     disk.manager.clean_up()
     assert log.log_start_offset == 6
@@ -82,7 +84,7 @@ def test_by_size(disk):
     assert log.log_start_offset == 9, "the active segment stays, however large"
 
 
-def test_below_the_log_start_offset(disk):
+def test_below_the_log_start_offset(disk: Disk) -> None:
     log = disk.fill([NOW] * 10, cleanup_policy=frozenset({"compact"}), retention_ms=1)
     disk.clock.advance(10 * HOUR)
     log.delete_records(5)
@@ -91,13 +93,13 @@ def test_below_the_log_start_offset(disk):
     assert log.log_start_offset == 5
 
 
-def test_no_limits(disk):
+def test_no_limits(disk: Disk) -> None:
     log = disk.fill([0] * 5, retention_ms=-1)
     disk.manager.clean_up()
     assert log.log_start_offset == 0
 
 
-def test_a_reader_of_a_removed_segment_finishes(disk):
+def test_a_reader_of_a_removed_segment_finishes(disk: Disk) -> None:
     log = disk.fill([NOW] * 3, retention_ms=HOUR)
     file = log.segments[0].log
     disk.clock.advance(2 * HOUR)
