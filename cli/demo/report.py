@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,17 +102,25 @@ def show_verdict(console: Console, outcome: Outcome, size: int) -> bool:
 
 def show_where_to_look(console: Console, data: Path | None) -> None:
     """Print the commands that look at the topics with kcat."""
+    aliran = program()
     say(console)
     if data is None:
         say(console, "The topics of this run are gone now. To keep them, and to go on next time:")
-        say(console, "  aliran demo trending --data demo-data")
+        say(console, f"  {aliran} demo trending --data demo-data")
     say(console, "To look at the topics with any Kafka client, for example kcat:")
-    say(console, f"  aliran broker --data {data or 'demo-data'}/broker --listen 127.0.0.1:9092")
+    say(console, f"  {aliran} broker --data {data or 'demo-data'}/broker --listen 127.0.0.1:9092")
     broker = "kcat -b 127.0.0.1:9092"
     say(console, f"  {broker} -L")
     say(console, f"  {broker} -C -t {TWEETS} -c 3 -f '%p %o %k %T %s\\n'")
     say(console, f"  {broker} -C -t {RANKING} -e -q -f '%k %s\\n'")
     say(console, f"  {broker} -C -t {TRENDING} -e -q -s value=q | tail     (counts are 8 bytes)")
+
+
+def program() -> str:
+    """Return how to call the `aliran` command from here: it may lie in a .venv that is not active."""
+    if shutil.which("aliran") or Path(sys.argv[0]).name != "aliran":
+        return "aliran"
+    return os.path.relpath(sys.argv[0])
 
 
 def say(console: Console, text: str = "") -> None:
