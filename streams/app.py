@@ -131,13 +131,22 @@ class App(StreamsBuilder):
 
     @property
     def broker(self) -> EmbeddedBroker:
-        """The embedded broker; starts it where it is not running, the application not yet."""
-        return self._open().broker
+        """The embedded broker; starts it where it does not run yet.
+
+        Raises:
+            IllegalStateError: `brokers` names a cluster.
+        """
+        broker = self._open().connection.embedded
+        if broker is None:
+            raise IllegalStateError(
+                f"there is no embedded broker: the application uses {self.bootstrap_servers}"
+            )
+        return broker
 
     @property
     def bootstrap_servers(self) -> str:
         """The address of the broker, for other clients."""
-        return self._open().bootstrap_servers
+        return self._open().connection.bootstrap_servers
 
     def wait_until_running(self, timeout_s: float = 30) -> None:
         """See `KafkaStreams.wait_until_running`."""
@@ -177,7 +186,7 @@ class App(StreamsBuilder):
         """
         streams = self._open()
         if self._writer is None:
-            self._writer = streams.connect()
+            self._writer = streams.connection.open_transport()
         count = streams.partitions_of(self._writer, topic)
         raw_key = None if key is None else _serde_of(key).serialize(key)
         raw_value = None if value is None else _serde_of(value).serialize(value)
@@ -201,7 +210,7 @@ class App(StreamsBuilder):
         """
         streams = self._open()
         if self._writer is None:
-            self._writer = streams.connect()
+            self._writer = streams.connection.open_transport()
         key_serde, value_serde = serde_for(key), serde_for(value)
         for columns in streams.read_all(self._writer, topic):
             for raw_key, raw_value in zip(columns.keys, columns.values, strict=True):

@@ -25,8 +25,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
-from aliran.broker.embedded import EmbeddedBroker
-from aliran.clients.embedded import EmbeddedTransport
+from aliran.clients.connection import Connection, EmbeddedConnection, KafkaConnection
 from aliran.clients.transport import TopicSpec, Transport, UnknownTopicError
 from aliran.core.clock import Clock, SystemClock
 from aliran.core.errors import AliranError
@@ -120,7 +119,7 @@ class KafkaStreams:
         self._clock = clock or SystemClock()
         self._listener: StateListener = lambda _new, _old: None
         self._on_restore: RestoreListener = lambda *_: None
-        self._broker: EmbeddedBroker | None = None
+        self._connection: Connection | None = None
         self._temporary: str | None = None
         self._transport: Transport | None = None
         self._loop: StreamLoop | None = None
@@ -143,8 +142,8 @@ class KafkaStreams:
                     f"the application is {self.state.value} and cannot be started again: make a "
                     "new one"
                 )
-            if self._transport is None:
-                self._transport = self._connect()
+            if self._connection is None:
+                self._connection = self._connect()
         return self
 
     def start(self) -> Self:
@@ -277,25 +276,15 @@ class KafkaStreams:
         )
 
     @property
-    def broker(self) -> EmbeddedBroker:
-        """The embedded broker.
+    def connection(self) -> Connection:
+        """The broker it is connected to.
 
         Raises:
-            IllegalStateError: `brokers` names a cluster, or nothing is open yet.
+            IllegalStateError: Nothing is open: it is there between `open` and `close`.
         """
-        if self._broker is None:
-            raise IllegalStateError(
-                "there is no embedded broker: it is there between open() and close(), and only "
-                "with brokers='embedded'"
-            )
-        return self._broker
-
-    @property
-    def bootstrap_servers(self) -> str:
-        """The address of the broker, for other clients."""
-        if self.config.is_embedded:
-            return self.broker.bootstrap_servers
-        return self.config.brokers
+        if self._connection is None:
+            raise IllegalStateError("there is no connection before open() and after close()")
+        return self._connection
 
     @property
     def topology(self) -> Topology:
@@ -303,12 +292,6 @@ class KafkaStreams:
         return self._topology
 
     # ------------------------------------------------------------------ records in and out
-
-    def connect(self) -> Transport:
-        """Return a further connection to the broker, for whoever opens it to close."""
-        if self._broker is not None:
-            return EmbeddedTransport(self._broker.broker, self._broker.bootstrap_servers)
-        return self._connect()
 
     def partitions_of(self, transport: Transport, topic: str) -> int:
         """Return the number of partitions of a topic, made where the broker makes topics."""
@@ -329,17 +312,11 @@ class KafkaStreams:
 
     # ------------------------------------------------------------------ inside: connecting
 
-    def _connect(self) -> Transport:
-        if not self.config.is_embedded:
-            from aliran.clients.kafka import KafkaTransport  # librdkafka, only where it is needed
-
-            return KafkaTransport(self.config.brokers, self.config.client)
-        data_dir = self.config.data_dir
-        broker_dir = None if data_dir is None else os.path.join(data_dir, "broker")
-        self._broker = EmbeddedBroker(
-            broker_dir, listen=self.config.listen, config=dict(self.config.broker_config)
-        ).start()
-        return EmbeddedTransport(self._broker.broker, self._broker.bootstrap_servers)
+    def _connect(self) -> Connection:
+        config = self.config
+        if config.is_embedded:
+            return EmbeddedConnection(config.data_dir, config.listen, config.broker_config)
+        return KafkaConnection(config.brokers, config.client)
 
     def _state_dir(self) -> str:
         if self.config.state_dir is not None:
@@ -354,13 +331,11 @@ class KafkaStreams:
 
     def _prepare(self) -> StreamLoop:
         """Plan the topics and join the group."""
-        transport = self._transport
-        if transport is None:
-            raise IllegalStateError("the application is not open")
         config = self.config
         if not any(isinstance(node, op.SourceNode) for node in self._topology.nodes):
             raise TopologyError("the topology reads no topic: begin with stream() or table()")
         try:
+            transport = self._transport = self.connection.open_transport()
             plan = TopicPlan(self._topology, config.application_id, transport)
             plan.prepare()
             environment = TaskEnvironment(
@@ -398,12 +373,12 @@ class KafkaStreams:
     def _disconnect(self) -> None:
         with self._lock:
             transport, self._transport = self._transport, None
-            broker, self._broker = self._broker, None
+            connection, self._connection = self._connection, None
             temporary, self._temporary = self._temporary, None
         if transport is not None:
             transport.close()
-        if broker is not None:
-            broker.close()
+        if connection is not None:
+            connection.close()
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
 
