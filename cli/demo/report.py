@@ -117,7 +117,7 @@ def show_where_to_look(console: Console, data: Path | None) -> None:
 
 
 def program() -> str:
-    """Return how to call the `aliran` command from here: it may lie in a .venv that is not active."""
+    """Return how to call `aliran` from here: it may lie in a .venv that is not active."""
     if shutil.which("aliran") or Path(sys.argv[0]).name != "aliran":
         return "aliran"
     return os.path.relpath(sys.argv[0])
