@@ -14,7 +14,7 @@ CODE := $(PACKAGES) tests examples benchmarks tools
 SIMILAR_LINES := 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check format bench demo dist clean
+.PHONY: help setup test check lint types floors duplicates generated format bench demo dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,13 +33,23 @@ demo: .venv/.installed-run ## trending hashtags of 300,000 replayed tweets throu
 test: .venv/.installed-test ## run the tests (ARGS="-k name" for some of them)
 	@$(BIN)/python -m pytest -n auto --dist loadgroup -q $(ARGS)
 
-check: .venv/.installed-test .venv/.installed-check ## formatting, lint, types, floors, duplicated code
+check: lint types floors duplicates generated ## formatting, lint, types, floors, duplicated code (-k shows all findings)
+
+lint: .venv/.installed-check
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
+
+types: .venv/.installed-test .venv/.installed-check
 	$(BIN)/mypy src tests examples benchmarks tools
+
+floors: .venv/.installed-check
 	$(BIN)/lint-imports
+
+duplicates: .venv/.installed-check
 	$(BIN)/pylint --disable=all --enable=duplicate-code --min-similarity-lines=$(SIMILAR_LINES) \
 	  --ignore-paths='.*protocol/messages/.*' --score=n -j 0 $(PACKAGES) examples benchmarks tools
+
+generated: .venv/.installed-check
 	$(BIN)/python -m aliran.protocol.generate --check
 
 format: .venv/.installed-check ## let ruff format and mend what it can
