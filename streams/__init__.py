@@ -44,7 +44,8 @@ from aliran.streams.processor import (
     wallclock_timestamp,
 )
 from aliran.streams.runtime.config import StreamsConfig
-from aliran.streams.runtime.kafka_streams import KafkaStreams, State, StreamsStatistics
+from aliran.streams.runtime.kafka_streams import KafkaStreams, StreamsStatistics
+from aliran.streams.runtime.state import State
 from aliran.streams.stores import Stores
 from aliran.streams.testing import KeyValue, TestInputTopic, TestOutputTopic, TopologyTestDriver
 from aliran.streams.topology import Topology

@@ -19,7 +19,8 @@ from aliran.serdes import Serde, SerdeLike, serde_for
 from aliran.streams.builder import StreamsBuilder
 from aliran.streams.errors import IllegalStateError
 from aliran.streams.runtime.config import StreamsConfig
-from aliran.streams.runtime.kafka_streams import KafkaStreams, State, StreamsStatistics
+from aliran.streams.runtime.kafka_streams import KafkaStreams, StreamsStatistics
+from aliran.streams.runtime.state import State
 
 if TYPE_CHECKING:
     from aliran.broker.embedded import EmbeddedBroker

@@ -1,32 +1,19 @@
-"""`KafkaStreams`: runs a topology against a broker, and says how it fares.
-
-States, as of Kafka's class of that name:
-
-| from | to |
-|---|---|
-| CREATED | REBALANCING, PENDING_SHUTDOWN |
-| REBALANCING | RUNNING, PENDING_SHUTDOWN, PENDING_ERROR |
-| RUNNING | REBALANCING, PENDING_SHUTDOWN, PENDING_ERROR |
-| PENDING_SHUTDOWN | NOT_RUNNING |
-| PENDING_ERROR | ERROR |
-"""
+"""`KafkaStreams`: runs a topology against a broker, and says how it fares."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
 from aliran.clients.connection import Connection, EmbeddedConnection, KafkaConnection
-from aliran.clients.transport import TopicSpec, Transport, UnknownTopicError
+from aliran.clients.transport import Transport, UnknownTopicError
 from aliran.core.clock import Clock, SystemClock
 from aliran.core.errors import AliranError
 from aliran.core.types import Columns, TopicPartition
@@ -36,42 +23,16 @@ from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import IllegalStateError, TopologyError
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_default_serdes
+from aliran.streams.runtime.garbage import TunedCollector
 from aliran.streams.runtime.internal_topics import TopicPlan
+from aliran.streams.runtime.partition_counts import PartitionCounts
+from aliran.streams.runtime.state import NEXT, State, StateListener
 from aliran.streams.runtime.stream_loop import LoopSettings, StreamLoop
 from aliran.streams.runtime.task import TaskEnvironment
 from aliran.streams.runtime.task_factory import RestoreListener, TaskFactory
 from aliran.streams.topology import Topology
 
 logger = logging.getLogger("aliran.streams")
-
-_GC_THRESHOLD = 50_000
-"""New objects before a collection: batches make and drop thousands at a time, none in cycles."""
-
-
-class State(Enum):
-    """Where in its life an application is. Kafka: `KafkaStreams.State`."""
-
-    CREATED = "CREATED"
-    REBALANCING = "REBALANCING"
-    RUNNING = "RUNNING"
-    PENDING_SHUTDOWN = "PENDING_SHUTDOWN"
-    NOT_RUNNING = "NOT_RUNNING"
-    PENDING_ERROR = "PENDING_ERROR"
-    ERROR = "ERROR"
-
-
-_NEXT = {
-    State.CREATED: {State.REBALANCING, State.PENDING_SHUTDOWN},
-    State.REBALANCING: {State.RUNNING, State.PENDING_SHUTDOWN, State.PENDING_ERROR},
-    State.RUNNING: {State.REBALANCING, State.PENDING_SHUTDOWN, State.PENDING_ERROR},
-    State.PENDING_SHUTDOWN: {State.NOT_RUNNING, State.PENDING_ERROR},
-    State.NOT_RUNNING: set(),
-    State.PENDING_ERROR: {State.ERROR},
-    State.ERROR: set(),
-}
-
-StateListener = Callable[[State, State], None]
-"""Called with (new state, old state)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +256,7 @@ class KafkaStreams:
 
     def partitions_of(self, transport: Transport, topic: str) -> int:
         """Return the number of partitions of a topic, made where the broker makes topics."""
-        return _PartitionCounts(transport, {})(topic)
+        return PartitionCounts(transport, {})(topic)
 
     def read_all(self, transport: Transport, topic: str) -> Iterator[Columns]:
         """Yield the records that are in a topic now, partition by partition."""
@@ -341,7 +302,7 @@ class KafkaStreams:
             environment = TaskEnvironment(
                 application_id=config.application_id,
                 topology=self._topology,
-                partition_count=_PartitionCounts(transport, plan.counts),
+                partition_count=PartitionCounts(transport, plan.counts),
                 clock=self._clock,
                 state_dir=self._state_dir(),
                 cache=CacheBudget(config.cache_max_bytes) if config.cache_max_bytes else None,
@@ -391,7 +352,7 @@ class KafkaStreams:
             logger.debug("the stream thread ended", exc_info=True)
 
     def _run(self, loop: StreamLoop) -> None:
-        with _TunedCollector():
+        with TunedCollector():
             try:
                 loop.run(self._restored)
             except BaseException as error:
@@ -427,53 +388,8 @@ class KafkaStreams:
     def _move(self, new: State) -> None:
         with self._lock:
             old = self.state
-            if new not in _NEXT[old]:
+            if new not in NEXT[old]:
                 return
             self.state = new
         logger.info("%s: %s -> %s", self.config.application_id, old.value, new.value)
         self._listener(new, old)
-
-
-class _PartitionCounts:
-    """Numbers of partitions by topic, asked for once; topics that are missing are made."""
-
-    def __init__(self, transport: Transport, known: dict[str, int]) -> None:
-        self._transport = transport
-        self._known = dict(known)
-
-    def __call__(self, topic: str) -> int:
-        count = self._known.get(topic)
-        if count is None:
-            count = self._known[topic] = self._find(topic)
-        return count
-
-    def _find(self, topic: str) -> int:
-        counts = self._transport.partition_counts([topic])
-        if topic not in counts and self._transport.auto_creates_topics():
-            self._transport.create_topics([TopicSpec(topic, -1)])
-            counts = self._transport.partition_counts([topic])
-        if topic not in counts:
-            raise UnknownTopicError(
-                f"output topic {topic!r} does not exist, and the {self._transport.describe()} "
-                "does not create topics on first use (auto.create.topics.enable=false): create it "
-                f"first, for example with `aliran topics create {topic}`"
-            )
-        return counts[topic]
-
-
-class _TunedCollector:
-    """Collect garbage less often while records flow.
-
-    Records are many, short-lived and free of cycles; a collector that looks at every live object
-    each 700 allocations doubles the cost of JSON (measured). What lives now is set aside.
-    """
-
-    def __enter__(self) -> None:
-        self._thresholds = gc.get_threshold()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD, 20, 100)
-
-    def __exit__(self, *_: object) -> None:
-        gc.set_threshold(*self._thresholds)
-        gc.unfreeze()

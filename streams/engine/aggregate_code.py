@@ -1,0 +1,153 @@
+"""Code of aggregations, with and without windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aliran.streams import operators as op
+from aliran.streams.engine.variables import Vars, same_format
+
+if TYPE_CHECKING:
+    from aliran.streams.engine.compiler import Compiler
+
+
+def _write_aggregate(c: Compiler, node: op.ProcessorNode, spec: op.Aggregate, v: Vars) -> None:
+    code, table = c.code, c.bindings.table(spec.store)
+    key = c.key(v)
+    raw = None
+    if v.window is None and same_format(v.key_format, table.key_serde):
+        raw = v.key_bytes
+    # Kafka drops null values too, except where there are windows.
+    missing = f"{raw or key} is None"
+    if spec.windows is None:
+        missing += f" or {v.value} is None"
+    with code.block(f"if {missing}:"):
+        code.line("stats.dropped_records += 1")
+    with code.block("else:"):
+        cell = key
+        if not table.keys_are_typed:
+            cell = raw or _write_serialized_cell(c, table, key)
+        v = v._replace(key=key, window=None, key_bytes=raw)
+        if spec.windows is None:
+            _write_cell(c, node, spec, v, cell)
+        else:
+            _write_windows(c, node, spec, v, cell)
+
+
+def _write_serialized_cell(c: Compiler, table: Any, key: str) -> str:
+    cell = c.fresh("c")
+    serialize = c.bind("sk", table.key_serde.serializer)
+    c.code.line(f"{cell} = {serialize}({key})", "serialize the key for the store of")
+    return cell
+
+
+def _write_windows(
+    c: Compiler, node: op.ProcessorNode, spec: op.Aggregate, v: Vars, cell: str
+) -> None:
+    """The windows that a record belongs to and that are still open."""
+    code, windows = c.code, spec.windows
+    if windows is None:
+        return
+    size, advance, start = windows.size_ms, windows.advance_ms, c.fresh("w")
+    clock = _write_stream_time(c, spec, v)
+    open_until = f"{start} + {size + windows.grace_ms} > {clock}"
+    windowed = v._replace(window=start, window_size_ms=size)
+    if size == advance:
+        code.line(f"{start} = {v.time} - {v.time} % {size}")
+        loop = None
+    else:
+        first = f"max(0, {v.time} - {size - advance}) // {advance} * {advance}"
+        loop = f"for {start} in range({first}, {v.time} + 1, {advance}):"
+    with code.block(loop or "if True:"):
+        with code.block(f"if {open_until}:"):
+            _write_cell(c, node, spec, windowed, cell)
+        with code.block("else:"):
+            code.line("stats.dropped_records += 1")
+
+
+def _write_stream_time(c: Compiler, spec: op.Aggregate, v: Vars) -> str:
+    """Move the operator's clock on; returns an expression for it."""
+    table = c.bind("w", c.bindings.table(spec.store))
+    if c.prologue is None:
+        clock = f"{table}.stream_time"
+        c.code.line(f"if {v.time} > {clock}: {clock} = {v.time}")
+        return clock
+    # Within a loop nothing else moves it, so a local variable can stand for it.
+    clock = c.fresh("st")
+    c.prologue.append(f"{clock} = {table}.stream_time")
+    c.code.line(f"if {v.time} > {clock}: {table}.stream_time = {clock} = {v.time}")
+    return clock
+
+
+def _write_cell(
+    c: Compiler, node: op.ProcessorNode, spec: op.Aggregate, v: Vars, cell: str
+) -> None:
+    """Update one aggregate: entry = [value, timestamp, headers]."""
+    code, table = c.code, c.bindings.table(spec.store)
+    entry, load = c.fresh("e"), c.bind("load", table.load)
+    where = cell if v.window is None else f"{cell}, {v.window}"
+    if not table.caching:
+        code.line(f"{entry} = {load}({where})", "read the store of")
+        _write_new_value(c, spec, v, entry)
+        store = c.bind("store", table.store_entry)
+        code.line(f"{store}({where}, {entry})", "update the store")
+        value, time = c.fresh("v"), c.fresh("t")
+        code.line(f"{value}, {time} = {entry}[0], {entry}[1]")
+        c.write_children(node.name, v._replace(value=value, time=time))
+        return
+    _write_cached_entry(c, table, v, cell, entry)
+    with code.block(f"if {entry} is None:"):
+        code.line(f"{entry} = {load}({where})", "read the store of")
+        _write_new_value(c, spec, v, entry)
+        # Last, so that an entry whose function raised does not count as changed.
+        if v.window is None:
+            code.line(f"{c.bind('dirty', table.dirty)}[{cell}] = {entry}")
+        else:
+            code.line(f"{c.bind('insert', table.insert)}({where}, {entry})")
+    with code.block("else:"):
+        _write_new_value(c, spec, v, entry)
+    code.line(f"{entry}[2] = {v.headers}")  # a flush forwards those of the last update
+
+
+def _write_cached_entry(c: Compiler, table: Any, v: Vars, cell: str, entry: str) -> None:
+    """Find the dirty entry of a cell, None where there is none."""
+    get = c.bind("get", table.dirty.get)
+    if v.window is None:
+        c.code.line(f"{entry} = {get}({cell})")
+        return
+    cells = c.fresh("d")
+    c.code.line(f"{cells} = {get}({v.window})")
+    c.code.line(f"{entry} = None if {cells} is None else {cells}.get({cell})")
+
+
+def _write_new_value(c: Compiler, spec: op.Aggregate, v: Vars, entry: str) -> None:
+    code = c.code
+    newer = f"if {v.time} > {entry}[1]: {entry}[1] = {v.time}"
+    if spec.kind == "count":
+        code.line(f"{entry}[0] += 1")
+        code.line(newer)
+        return
+    old, new = c.fresh("a"), c.fresh("a")
+    code.line(f"{old} = {entry}[0]")
+    aggregator = c.bind("f", spec.aggregator)
+    with code.block(f"if {old} is None:"):
+        # An aggregate that is not there, or became null, starts with the record's own time.
+        code.line(f"{entry}[1] = {v.time}")
+        if spec.kind == "reduce":
+            code.line(f"{new} = {v.value}")
+        else:
+            code.line(f"{old} = {c.bind('f', spec.initializer)}()", "call the initializer")
+    if spec.kind == "reduce":
+        with code.block("else:"):
+            code.line(f"{new} = {aggregator}({old}, {v.value})", "call the reducer")
+            code.line(newer)
+    else:
+        code.line(f"{new} = {aggregator}({v.key}, {v.value}, {old})", "call the aggregator")
+        code.line(newer)
+    code.line(f"{entry}[0] = {new}")
+
+
+WRITERS: dict[type, Callable[..., None]] = {
+    op.Aggregate: _write_aggregate,
+}

@@ -1,0 +1,119 @@
+"""Code of tables, and of joins that look into them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aliran.streams import operators as op
+from aliran.streams.engine.variables import Vars
+
+if TYPE_CHECKING:
+    from aliran.streams.engine.compiler import Compiler
+
+
+def _write_table_source(
+    c: Compiler, node: op.ProcessorNode, spec: op.TableSource | op.StreamToTable, v: Vars
+) -> None:
+    key = c.key(v)
+    with c.code.block(f"if {key} is None:"):
+        c.code.line("stats.dropped_records += 1")
+    with c.code.block("else:"):
+        _write_table_update(c, node, spec.store, c.with_key(v, key))
+
+
+def _write_table_to_stream(
+    c: Compiler, node: op.ProcessorNode, spec: op.TableToStream, v: Vars
+) -> None:
+    if spec.mapper is not None:
+        mapper, key, old = c.bind("f", spec.mapper), c.fresh("k"), c.key(v)
+        c.code.line(f"{key} = {mapper}({old}, {v.value})", "call the key mapper")
+        v = v._replace(key=key, window=None, key_bytes=None)
+    c.write_children(node.name, v)
+
+
+def _write_table_filter(c: Compiler, node: op.ProcessorNode, spec: op.TableFilter, v: Vars) -> None:
+    key = c.key(v)
+    value = _filtered(c, spec, key, v.value)
+    _write_table_update(c, node, spec.store, c.with_key(v, key)._replace(value=value))
+
+
+def _write_table_map_values(
+    c: Compiler, node: op.ProcessorNode, spec: op.TableMapValues, v: Vars
+) -> None:
+    key = c.key(v)
+    value = _mapped(c, spec, key, v.value)
+    _write_table_update(c, node, spec.store, c.with_key(v, key)._replace(value=value))
+
+
+def _filtered(c: Compiler, spec: op.TableFilter, key: str, value: str) -> str:
+    predicate, name = c.bind("f", spec.predicate), c.fresh("v")
+    negated = "not " if spec.negate else ""
+    c.code.line(
+        f"{name} = {value} if {value} is not None "
+        f"and {negated}{predicate}({key}, {value}) else None",
+        "call the predicate",
+    )
+    return name
+
+
+def _mapped(c: Compiler, spec: op.TableMapValues, key: str, value: str) -> str:
+    mapper, name = c.bind("f", spec.mapper), c.fresh("v")
+    arguments = f"{key}, {value}" if spec.with_key else value
+    c.code.line(f"{name} = None if {value} is None else {mapper}({arguments})", "call the mapper")
+    return name
+
+
+def _write_table_update(c: Compiler, node: op.ProcessorNode, store: str | None, v: Vars) -> None:
+    """Put the record into the table's store, if it has one, and forward it."""
+    if store is None:
+        c.write_children(node.name, v)
+        return
+    table = c.bindings.table(store)
+    put = c.bind("put", table.put)
+    c.code.line(f"{put}({v.key}, {v.value}, {v.time}, {v.headers})", "update the store")
+    if not table.caching:  # else the cache forwards it when it is flushed
+        c.write_children(node.name, v)
+
+
+def _write_stream_table_join(
+    c: Compiler, node: op.ProcessorNode, spec: op.StreamTableJoin, v: Vars
+) -> None:
+    code, key = c.code, c.key(v)
+    missing = f"{v.value} is None" if spec.left else f"{key} is None or {v.value} is None"
+    with code.block(f"if {missing}:"):
+        code.line("stats.dropped_records += 1")
+    with code.block("else:"):
+        get, right = c.bind("get", c.bindings.table(spec.table.store).get), None
+        right = c.fresh("r")
+        code.line(f"{right} = None if {key} is None else {get}({key})", "read the table")
+        for transform in spec.table.transforms:
+            right = (
+                _filtered(c, transform, key, right)
+                if isinstance(transform, op.TableFilter)
+                else _mapped(c, transform, key, right)
+            )
+        if spec.left:
+            _write_joined(c, node, spec, v, key, right)
+        else:
+            with code.block(f"if {right} is not None:"):
+                _write_joined(c, node, spec, v, key, right)
+
+
+def _write_joined(
+    c: Compiler, node: op.ProcessorNode, spec: op.StreamTableJoin, v: Vars, key: str, right: str
+) -> None:
+    joiner, value = c.bind("f", spec.joiner), c.fresh("v")
+    arguments = f"{key}, {v.value}" if spec.with_key else v.value
+    c.code.line(f"{value} = {joiner}({arguments}, {right})", "call the joiner")
+    c.write_children(node.name, v._replace(value=value))
+
+
+WRITERS: dict[type, Callable[..., None]] = {
+    op.TableSource: _write_table_source,
+    op.StreamToTable: _write_table_source,
+    op.TableToStream: _write_table_to_stream,
+    op.TableFilter: _write_table_filter,
+    op.TableMapValues: _write_table_map_values,
+    op.StreamTableJoin: _write_stream_table_join,
+}
