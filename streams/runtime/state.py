@@ -1,4 +1,4 @@
-"""The states of an application, as of Kafka's class of that name:
+"""The states of an application, as of Kafka's `KafkaStreams.State`.
 
 | from | to |
 |---|---|
