@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 import aliran
+from aliran.streams import operators as op
 from aliran.streams.engine.source_code import SourceCode, Step
 from aliran.streams.errors import DeserializationError, ProcessingError
 from aliran.streams.runtime.record_queue import CurrentRecord
@@ -21,15 +23,28 @@ _OWN_CODE = tuple(
 
 
 def explain(
-    error: Exception, code: SourceCode, current: CurrentRecord | None, task: str
+    error: Exception,
+    code: SourceCode,
+    nodes: Sequence[op.Node],
+    current: CurrentRecord | None,
+    task: str,
 ) -> ProcessingError:
-    """Return the error to raise for `error`, with processor, record and way out in its message."""
+    """Return the error to raise for `error`, with processor, record and way out in its message.
+
+    Args:
+        error: What was raised.
+        code: The code it passed through, which knows the processor at fault.
+        nodes: The task's nodes.
+        current: The record being processed; None in commits and punctuators.
+        task: What to call the task.
+    """
     if isinstance(error, ProcessingError):
         return error
     step = code.step_of(error.__traceback__) or Step("", "process a record")
     reading = step.action in ("read key", "read value")
     kind = DeserializationError if reading else ProcessingError
-    lines = [f"{_what(step, error)} ({task})"]
+    node = next((each for each in nodes if each.name == step.node), None)
+    lines = [f"{_what(step, error, node)} ({task})"]
     if current is not None:
         lines.append(_where(current))
     place = _user_frame(error.__traceback__)
@@ -46,12 +61,16 @@ def explain(
     )
 
 
-def _what(step: Step, error: Exception) -> str:
+def _what(step: Step, error: Exception, node: op.Node | None) -> str:
     cause = f"{type(error).__name__}: {error}"
     if step.action == "read key":
         return f"source {step.node!r} could not decode the key of a record: {cause}"
     if step.action == "read value":
         return f"source {step.node!r} could not decode the value of a record: {cause}"
+    if isinstance(node, op.SinkNode) and step.action.startswith("serialize"):
+        part = "key" if "key" in step.action else "value"
+        serde = node.key_serde if part == "key" else node.value_serde
+        return f"{serde} cannot write the {part} of a record for sink {node.name!r}: {cause}"
     if not step.node:
         return f"a record could not be processed: {cause}"
     verb = {"run": "process a record"}.get(step.action, step.action)
@@ -84,7 +103,8 @@ def _advice(step: Step, current: CurrentRecord | None) -> str:
         part = step.action.removeprefix("read ")
         return f"pass the {part}'s type to the source ({part}=bytes takes anything), or {skip}"
     if step.action.startswith("serialize"):
-        return f"pass the right key= or value= where the data is written, or {skip}"
+        advice = "pass key= or value= with the data's type to the to(), group_by() or aggregation"
+        return advice if current is None else f"{advice}, or {skip}"
     if current is None:
         return "mend the function; nothing since the last commit is lost, it is processed again"
     return f"mend the function, or {skip}"

@@ -348,8 +348,10 @@ class KafkaStreams:
     def _run_quietly(self, loop: StreamLoop) -> None:
         try:
             self._run(loop)
-        except Exception:  # kept in self.error, and raised to whoever waits
-            logger.debug("the stream thread ended", exc_info=True)
+        except AliranError as error:  # kept in self.error too, and raised to whoever waits
+            logger.error("%s stopped: %s", self.config.application_id, error)
+        except Exception:
+            logger.exception("%s stopped", self.config.application_id)
 
     def _run(self, loop: StreamLoop) -> None:
         with TunedCollector():
@@ -374,10 +376,6 @@ class KafkaStreams:
         if isinstance(error, Exception):
             self.error = error
         self._move(State.PENDING_ERROR)
-        if isinstance(error, AliranError):
-            logger.error("%s stopped: %s", self.config.application_id, error)
-        else:
-            logger.error("%s stopped", self.config.application_id, exc_info=error)
         self._move(State.ERROR)
         self._ended.set()
 

@@ -400,7 +400,7 @@ class StreamTask:
     def _explained(self, error: Exception, current: CurrentRecord | None = None) -> ProcessingError:
         if self._code is None:
             return ProcessingError(f"task {self.id}: {type(error).__name__}: {error}")
-        return failures.explain(error, self._code.code, current, f"task {self.id}")
+        return failures.explain(error, self._code.code, self._nodes, current, f"task {self.id}")
 
     def _guarded(self, node: str, action: Callable[[], None]) -> None:
         """Run code of the user's that no record stands behind: init, punctuators."""
