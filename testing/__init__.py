@@ -1,1 +1,4 @@
-"""Test tools for users: pytest fixtures."""
+"""Test tools for users: `pytest_plugins = ["aliran.testing.plugin"]` in a conftest.py.
+
+To test a topology without any broker there is `aliran.TopologyTestDriver`.
+"""
