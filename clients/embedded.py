@@ -31,14 +31,13 @@ from aliran.clients.transport import (
 )
 from aliran.core.types import Columns, TopicPartition
 from aliran.protocol.records import decode_columns, iter_headers
-from aliran.storage.errors import MessageTooLargeError
 from aliran.storage.log import PartitionLog
 
 READ_BYTES = 1 << 20
 """How much is read of one partition at a time; about 5,000 tweets."""
 
 BATCH_RECORDS = 4_000
-"""Records per batch that is written; larger batches are split if a topic refuses their size."""
+"""Records per batch that is written; the log splits it further where a topic wants less."""
 
 MAX_TAIL = 16
 """Batches of its own that a partition's reader is handed without reading the log."""
@@ -230,7 +229,8 @@ class EmbeddedTransport:
         log = self._log(partition)
         begin = log.log_end_offset
         for start in range(0, len(columns), BATCH_RECORDS):
-            self._append(log, _cut(columns, start, start + BATCH_RECORDS))
+            part = _cut(columns, start, start + BATCH_RECORDS)
+            log.append_columns(part.keys, part.values, part.timestamps, part.headers)
         self._written[partition] = log.log_end_offset
         if partition in self._positions:
             self._remember(partition, log, columns, begin)
@@ -342,16 +342,6 @@ class EmbeddedTransport:
                 headers,
             )
         )
-
-    def _append(self, log: PartitionLog, columns: Columns) -> None:
-        try:
-            log.append_columns(columns.keys, columns.values, columns.timestamps, columns.headers)
-        except MessageTooLargeError:
-            if len(columns) == 1:
-                raise
-            middle = len(columns) // 2
-            self._append(log, _cut(columns, 0, middle))
-            self._append(log, _cut(columns, middle, len(columns)))
 
 
 def _cut(columns: Columns, start: int, end: int) -> Columns:
