@@ -104,8 +104,8 @@ STEPS: dict[str, Step] = {
     "aggregate": lambda b, s, i: aggregated(s, i, "aggregate"),
     "tumbling": lambda b, s, i: aggregated(s, i, "tumbling"),
     "hopping": lambda b, s, i: aggregated(s, i, "hopping"),
-    "join": lambda b, s, i: joined(b, s, i),
-    "process": lambda b, s, i: processed(b, s, i),
+    "join": joined,
+    "process": processed,
     "to_table": lambda b, s, i: (
         s.map_values(
             lambda v: v or 1,
