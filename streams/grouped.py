@@ -131,7 +131,7 @@ class _Aggregations(Generic[K, V]):
         return self._group.aggregate("count", config, name, (None, None), self._windows, value)
 
     def _reduce(
-        self, reducer: Callable[[V, V], V], config: Materialized[Any, Any], name: NameLike
+        self, reducer: Callable[[V, V], V | None], config: Materialized[Any, Any], name: NameLike
     ) -> KTable[Any, V]:
         check_function("reduce", "reducer(aggregate, value)", reducer)
         value = serde_or(config.value, self._group.place.value_or_default)
@@ -140,7 +140,7 @@ class _Aggregations(Generic[K, V]):
     def _aggregate(
         self,
         initializer: Callable[[], A],
-        aggregator: Callable[[K, V, A], A],
+        aggregator: Callable[[K, V, A], A | None],
         config: Materialized[Any, Any],
         name: NameLike,
     ) -> KTable[Any, A]:
@@ -199,7 +199,7 @@ class KGroupedStream(_Aggregations[K, V]):
 
     def reduce(
         self,
-        reducer: Callable[[V, V], V],
+        reducer: Callable[[V, V], V | None],
         materialized: Materialized[K, V] | None = None,
         *,
         value: SerdeLike[V] | None = None,
@@ -219,7 +219,7 @@ class KGroupedStream(_Aggregations[K, V]):
     def aggregate(
         self,
         initializer: Callable[[], A],
-        aggregator: Callable[[K, V, A], A],
+        aggregator: Callable[[K, V, A], A | None],
         materialized: Materialized[K, A] | None = None,
         *,
         value: SerdeLike[A] | None = None,
@@ -269,7 +269,7 @@ class TimeWindowedKStream(_Aggregations[K, V]):
 
     def reduce(
         self,
-        reducer: Callable[[V, V], V],
+        reducer: Callable[[V, V], V | None],
         materialized: Materialized[K, V] | None = None,
         *,
         value: SerdeLike[V] | None = None,
@@ -286,7 +286,7 @@ class TimeWindowedKStream(_Aggregations[K, V]):
     def aggregate(
         self,
         initializer: Callable[[], A],
-        aggregator: Callable[[K, V, A], A],
+        aggregator: Callable[[K, V, A], A | None],
         materialized: Materialized[K, A] | None = None,
         *,
         value: SerdeLike[A] | None = None,

@@ -145,7 +145,7 @@ class KTable(Generic[K, V]):
     @overload
     def map_values(
         self,
-        mapper: Callable[[V], V2],
+        mapper: Callable[[V], V2 | None],
         materialized: Materialized[K, V2] | None = None,
         *,
         with_key: bool | None = None,
@@ -157,7 +157,7 @@ class KTable(Generic[K, V]):
     @overload
     def map_values(
         self,
-        mapper: Callable[[K, V], V2],
+        mapper: Callable[[K, V], V2 | None],
         materialized: Materialized[K, V2] | None = None,
         *,
         with_key: bool | None = None,

@@ -10,6 +10,7 @@ from aliran.core.types import Columns, Headers, TopicPartition
 from aliran.serdes import serde_for
 from aliran.storage.state import MemoryStateDatabase
 from aliran.streams.engine.tables import CacheBudget
+from aliran.streams.operators import SinkNode
 from aliran.streams.runtime.defaults import with_default_serdes
 from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId
 from aliran.streams.runtime.task_stores import TaskDatabases, TaskStores
@@ -99,7 +100,7 @@ class TaskHarness:
                     written |= {
                         self.topology.decorate(node.topic, self._app)
                         for node in task._nodes
-                        if isinstance(getattr(node, "topic", None), str)
+                        if isinstance(node, SinkNode) and isinstance(node.topic, str)
                     }
                     break
             else:
