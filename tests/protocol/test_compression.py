@@ -7,7 +7,7 @@ import struct
 
 import aiokafka.codec
 import cramjam
-import kafka.codec  # type: ignore[import-untyped]
+import kafka.codec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,7 +6,7 @@ import pytest
 from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 from hypothesis import given
 from hypothesis import strategies as st
-from kafka.partitioner.default import murmur2 as kafka_python_murmur2  # type: ignore[import-untyped]
+from kafka.partitioner.default import murmur2 as kafka_python_murmur2
 
 from aliran.protocol.partitioner import murmur2, partition_for_key
 

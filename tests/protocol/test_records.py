@@ -14,7 +14,7 @@ from aiokafka.record._crecords.default_records import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kafka.record.default_records import (  # type: ignore[import-untyped]
+from kafka.record.default_records import (
     DefaultRecordBatch as KafkaPythonBatch,
 )
 from kafka.record.default_records import (
