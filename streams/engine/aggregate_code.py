@@ -28,7 +28,7 @@ def _write_aggregate(c: Compiler, node: op.ProcessorNode, spec: op.Aggregate, v:
         cell = key
         if not table.keys_are_typed:
             cell = raw or _write_serialized_cell(c, table, key)
-        v = v._replace(key=key, window=None, key_bytes=raw)
+        v = v._replace(key=key, window=None, key_bytes=raw, old=None)
         if spec.windows is None:
             _write_cell(c, node, spec, v, cell)
         else:
@@ -89,12 +89,14 @@ def _write_cell(
     where = cell if v.window is None else f"{cell}, {v.window}"
     if not table.caching:
         code.line(f"{entry} = {load}({where})", "read the store of")
-        _write_new_value(c, spec, v, entry)
-        store = c.bind("store", table.store_entry)
-        code.line(f"{store}({where}, {entry})", "update the store")
+        old = c.fresh("o") if node.name in c.senders_of_old_values else None
+        _write_new_value(c, spec, v, entry, old)
         value, time = c.fresh("v"), c.fresh("t")
         code.line(f"{value}, {time} = {entry}[0], {entry}[1]")
-        c.write_children(node.name, v._replace(value=value, time=time))
+        _write_tombstone_time(c, spec, v, entry)
+        store = c.bind("store", table.store_entry)
+        code.line(f"{store}({where}, {entry})", "update the store")
+        c.write_children(node.name, v._replace(value=value, time=time, old=old))
         return
     _write_cached_entry(c, table, v, cell, entry)
     with code.block(f"if {entry} is None:"):
@@ -107,6 +109,7 @@ def _write_cell(
             code.line(f"{c.bind('insert', table.insert)}({where}, {entry})")
     with code.block("else:"):
         _write_new_value(c, spec, v, entry)
+    _write_tombstone_time(c, spec, v, entry)
     code.line(f"{entry}[2] = {v.headers}")  # a flush forwards those of the last update
 
 
@@ -121,16 +124,33 @@ def _write_cached_entry(c: Compiler, table: Any, v: Vars, cell: str, entry: str)
     c.code.line(f"{entry} = None if {cells} is None else {cells}.get({cell})")
 
 
-def _write_new_value(c: Compiler, spec: op.Aggregate, v: Vars, entry: str) -> None:
+def _write_tombstone_time(c: Compiler, spec: op.Aggregate, v: Vars, entry: str) -> None:
+    """An aggregate that became null has the record's time: only values are stored with theirs."""
+    if spec.kind != "count":
+        c.code.line(f"if {entry}[0] is None: {entry}[1] = {v.time}")
+
+
+def _write_new_value(
+    c: Compiler, spec: op.Aggregate, v: Vars, entry: str, kept: str | None = None
+) -> None:
+    """Update an entry; `kept` names a variable for the aggregate as it was before.
+
+    As on the JVM that is the initial value, not null, for a key that had none.
+    """
     code = c.code
+    copy = c.bind("copy", c.bindings.table(spec.store).copy_of) if kept else ""
     newer = f"if {v.time} > {entry}[1]: {entry}[1] = {v.time}"
     if spec.kind == "count":
+        if kept:
+            code.line(f"{kept} = {entry}[0]")
         code.line(f"{entry}[0] += 1")
         code.line(newer)
         return
     old, new = c.fresh("a"), c.fresh("a")
     code.line(f"{old} = {entry}[0]")
     aggregator = c.bind("f", spec.aggregator)
+    if kept and spec.kind == "reduce":
+        code.line(f"{kept} = {copy}({old})", "copy the aggregate of")
     with code.block(f"if {old} is None:"):
         # An aggregate that is not there, or became null, starts with the record's own time.
         code.line(f"{entry}[1] = {v.time}")
@@ -138,6 +158,8 @@ def _write_new_value(c: Compiler, spec: op.Aggregate, v: Vars, entry: str) -> No
             code.line(f"{new} = {v.value}")
         else:
             code.line(f"{old} = {c.bind('f', spec.initializer)}()", "call the initializer")
+    if kept and spec.kind == "aggregate":
+        code.line(f"{kept} = {copy}({old})", "copy the aggregate of")
     if spec.kind == "reduce":
         with code.block("else:"):
             code.line(f"{new} = {aggregator}({old}, {v.value})", "call the reducer")

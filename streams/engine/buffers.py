@@ -133,7 +133,7 @@ class RoutedSink:
             for Kafka's partitioner.
         serdes: Of key and value.
         open_buffer: Gives the SinkBuffer of a topic and partition (None: by key).
-        context: The record context handed to a `topic` that takes three arguments.
+        context: Gives the `RecordMetadata` handed to a `topic` that takes three arguments.
     """
 
     is_static = False
@@ -174,7 +174,7 @@ class RoutedSink:
         if isinstance(self._topic, str):
             return self._topic
         return (
-            self._topic(key, value, self._context)
+            self._topic(key, value, self._context.record_metadata())
             if self._passes_context
             else self._topic(key, value)
         )

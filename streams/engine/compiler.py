@@ -27,6 +27,7 @@ from typing import Any, NamedTuple, Protocol
 from aliran.serdes import Serde, Windowed
 from aliran.streams import operators as op
 from aliran.streams.engine import aggregate_code, stateless_code, table_code
+from aliran.streams.engine.old_values import senders_of_old_values
 from aliran.streams.engine.rim_code import write_custom, write_sink
 from aliran.streams.engine.source_code import SourceCode
 from aliran.streams.engine.variables import PARAMETERS, Vars, is_canonical, same_format
@@ -120,8 +121,11 @@ class Compiler:
         self._written: set[str] = set()
         # Assignments in front of the loop that is being written; None outside of loops.
         self.prologue: list[str] | None = None
+        self.senders_of_old_values = senders_of_old_values(nodes)
         for node in nodes:
             self._choose_cells(node)
+            if node.name in self.senders_of_old_values and self._caching_table(node):
+                self.bindings.table(_store_of(node)).send_old_values()
         self.code.namespace.update(
             Windowed=Windowed, Record=Record, pack_long=_PACK_LONG, stats=bindings.statistics
         )
@@ -182,6 +186,11 @@ class Compiler:
     def _parents(self, name: str) -> Sequence[str]:
         return list(dict.fromkeys(getattr(self.nodes[name], "parents", ())))
 
+    def _is_sent_old_values(self, name: str) -> bool:
+        return isinstance(
+            getattr(self.nodes[name], "operator", None), op.TableFilter | op.TableMapValues
+        ) and any(parent in self.senders_of_old_values for parent in self._parents(name))
+
     def _function_name(self, name: str) -> str:
         return f"node_{self._index[name]}"
 
@@ -211,8 +220,11 @@ class Compiler:
 
     def _write_function(self, name: str) -> None:
         self._written.add(name)
-        with self.code.block(f"def {self._function_name(name)}(k, v, t, h):"):
-            self._write_node(self.nodes[name], PARAMETERS)
+        variables, parameters = PARAMETERS, "k, v, t, h"
+        if self._is_sent_old_values(name):
+            variables, parameters = variables._replace(old="o"), f"{parameters}, o"
+        with self.code.block(f"def {self._function_name(name)}({parameters}):"):
+            self._write_node(self.nodes[name], variables)
 
     def _write_flush(self, node: op.Node) -> None:
         """The function that forwards the dirty entries of a cache to the node's children."""
@@ -235,6 +247,11 @@ class Compiler:
         code, table = self.code, self.bindings.table(_store_of(node))
         with code.block(loop):
             code.line("v, t, h = e")
+            if node.name in self.senders_of_old_values:
+                cell = "k" if table.keys_are_typed else "c"
+                where = cell if variables.window is None else f"{variables.window}, {cell}"
+                code.line(f"o = {self.bind('olds', table.old_values)}[{where}]")
+                variables = variables._replace(old="o")
             if table.keys_are_typed:
                 self.write_children(node.name, variables)
                 return
@@ -262,11 +279,10 @@ class Compiler:
         if self.code.depth >= _MAX_DEPTH:
             self._functions.add(node.name)
         if node.name in self._functions:
-            key = self.key(variables)
-            self.code.line(
-                f"{self._function_name(node.name)}"
-                f"({key}, {variables.value}, {variables.time}, {variables.headers})"
-            )
+            given = [self.key(variables), variables.value, variables.time, variables.headers]
+            if self._is_sent_old_values(node.name):
+                given.append(variables.old or "None")
+            self.code.line(f"{self._function_name(node.name)}({', '.join(given)})")
         else:
             self._write_node(node, variables)
 

@@ -19,7 +19,7 @@ def _write_table_source(
     with c.code.block(f"if {key} is None:"):
         c.code.line("stats.dropped_records += 1")
     with c.code.block("else:"):
-        _write_table_update(c, node, spec.store, c.with_key(v, key))
+        _write_table_update(c, node, spec.store, c.with_key(v, key)._replace(old=None))
 
 
 def _write_table_to_stream(
@@ -35,7 +35,16 @@ def _write_table_to_stream(
 def _write_table_filter(c: Compiler, node: op.ProcessorNode, spec: op.TableFilter, v: Vars) -> None:
     key = c.key(v)
     value = _filtered(c, spec, key, v.value)
-    _write_table_update(c, node, spec.store, c.with_key(v, key)._replace(value=value))
+    after = c.with_key(v, key)._replace(value=value)
+    if v.old is None:
+        _write_table_update(c, node, spec.store, after)
+        return
+    if spec.store is None:
+        old = _filtered(c, spec, key, v.old)
+    else:
+        old = _write_look_up(c, spec.store, key)
+    with c.code.block(f"if {value} is not None or {old} is not None:"):
+        _write_table_update(c, node, spec.store, after._replace(old=old))
 
 
 def _write_table_map_values(
@@ -43,7 +52,10 @@ def _write_table_map_values(
 ) -> None:
     key = c.key(v)
     value = _mapped(c, spec, key, v.value)
-    _write_table_update(c, node, spec.store, c.with_key(v, key)._replace(value=value))
+    old = None
+    if v.old is not None and spec.store is None:
+        old = _mapped(c, spec, key, v.old)
+    _write_table_update(c, node, spec.store, c.with_key(v, key)._replace(value=value, old=old))
 
 
 def _filtered(c: Compiler, spec: op.TableFilter, key: str, value: str) -> str:
@@ -70,10 +82,19 @@ def _write_table_update(c: Compiler, node: op.ProcessorNode, store: str | None, 
         c.write_children(node.name, v)
         return
     table = c.bindings.table(store)
+    if node.name in c.senders_of_old_values and v.old is None and not table.caching:
+        v = v._replace(old=_write_look_up(c, store, v.key))
     put = c.bind("put", table.put)
     c.code.line(f"{put}({v.key}, {v.value}, {v.time}, {v.headers})", "update the store")
     if not table.caching:  # else the cache forwards it when it is flushed
         c.write_children(node.name, v)
+
+
+def _write_look_up(c: Compiler, store: str, key: str) -> str:
+    """Read a table; returns the variable of the value."""
+    get, name = c.bind("get", c.bindings.table(store).get), c.fresh("r")
+    c.code.line(f"{name} = {get}({key})", "read the store of")
+    return name
 
 
 def _write_stream_table_join(

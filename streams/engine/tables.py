@@ -75,6 +75,19 @@ class _Table(ABC):
         self._budget = budget
         self._initial = initial
         self._charged_bytes = 0
+        # What the entries of a flush were before it; filled where somebody asked for it.
+        self.old_values: dict[Any, Any] = {}
+        self._sends_old_values = False
+
+    def send_old_values(self) -> None:
+        """Fill `old_values` at each flush: something downstream asks for them."""
+        self._sends_old_values = True
+
+    def copy_of(self, value: Any) -> Any:
+        """Return a value that nobody else can change."""
+        if self._keeps_values:
+            return value
+        return self.value_serde.deserialize(self.value_serde.serialize(value))
 
     def use_key_bytes(self) -> None:
         """Cache keys as their bytes: whoever updates the table has those at hand anyway."""
@@ -175,11 +188,8 @@ class KeyValueTable(_Table):
         cell = key if self.keys_are_typed else self.key_serde.serializer(key)
         entry = self.dirty.get(cell) or self._clean.get(cell)
         if entry is not None:
-            return entry[0] if self._keeps_values else self._copy(entry[0])
-        if self._all_cached:
-            return None
-        data = self._store.get(self._cell_bytes((cell,))[0])
-        return None if data is None else self.value_serde.deserialize(data[8:])
+            return self.copy_of(entry[0])
+        return None if self._all_cached else self._stored(cell)
 
     def put(self, key: Any, value: Any, timestamp: int, headers: Headers | None) -> None:
         """Set the value of `key`, None to delete it."""
@@ -212,11 +222,16 @@ class KeyValueTable(_Table):
             return
         items = list(self.dirty.items())
         self.dirty.clear()
+        if self._keeps_values:  # before they are forwarded, as joins downstream look in here
+            self._clean.update(items)
+        # A row that came and went since the last flush is no news, to the changelog neither.
+        items = [(c, e) for c, e in items if e[0] is not None or self._stored(c) is not None]
+        if self._sends_old_values:
+            self.old_values.clear()
+            self.old_values.update((cell, self._stored(cell)) for cell, _ in items)
         self._write([cell for cell, _ in items], [entry for _, entry in items])
         self.forward(items)
-        if self._keeps_values:
-            self._clean.update(items)
-        else:  # values that others may change are read anew
+        if not self._keeps_values:  # values that others may change are read anew
             self._release(self._charged_bytes)
 
     def _evict(self) -> None:
@@ -224,8 +239,10 @@ class KeyValueTable(_Table):
         self._clean.clear()
         self._all_cached = False
 
-    def _copy(self, value: Any) -> Any:
-        return self.value_serde.deserialize(self.value_serde.serialize(value))
+    def _stored(self, cell: Any) -> Any:
+        """Return the value that the store has, None for nothing."""
+        data = self._store.get(self._cell_bytes((cell,))[0])
+        return None if data is None else self.value_serde.deserialize(data[8:])
 
     def _write(self, cells: list[Any], entries: list[Entry]) -> None:
         keys, values = self._cell_bytes(cells), self._value_bytes(entries)
@@ -291,18 +308,25 @@ class WindowTable(_Table):
         """Write the dirty entries, forward them, and let go of windows out of retention."""
         if not self.dirty:
             return
-        windows = list(self.dirty.items())
-        self.dirty.clear()
-        for start, cells in windows:
-            self._write(start, cells)
-        self.forward(windows)
+        windows = [(start, self._news(start, cells)) for start, cells in self.dirty.items()]
         if self._keeps_values:
-            for start, cells in windows:
+            for start, cells in self.dirty.items():
                 if start in self._clean:
                     self._clean[start].update(cells)
                 else:
                     self._clean[start] = cells
-        else:  # values that others may change are read anew
+        self.dirty.clear()
+        if self._sends_old_values:
+            self.old_values.clear()
+            self.old_values.update(
+                ((start, cell), self._stored(cell, start))
+                for start, cells in windows
+                for cell in cells
+            )
+        for start, cells in windows:
+            self._write(start, cells)
+        self.forward(windows)
+        if not self._keeps_values:  # values that others may change are read anew
             self._release(self._charged_bytes)
             self._all_cached.clear()
         self._forget_old_windows()
@@ -317,6 +341,20 @@ class WindowTable(_Table):
         for start in [start for start in self._clean if start < oldest]:
             self._release(len(self._clean.pop(start)) * (_ENTRY_BYTES + 8))
             self._all_cached.discard(start)
+
+    def _news(self, start: int, cells: Cells) -> Cells:
+        """Leave out what came and went since the last flush."""
+        gone = {
+            cell
+            for cell, entry in cells.items()
+            if entry[0] is None and self._stored(cell, start) is None
+        }
+        return {c: e for c, e in cells.items() if c not in gone} if gone else cells
+
+    def _stored(self, cell: Any, start: int) -> Any:
+        """Return the value that the store has, None for nothing."""
+        data = self._store.fetch(self._cell_bytes((cell,))[0], start)
+        return None if data is None else self.value_serde.deserialize(data[8:])
 
     def _is_absent(self, start: int) -> bool:
         """Tell whether the store has nothing of this window that is not cached."""

@@ -12,7 +12,8 @@ class Vars(NamedTuple):
     """The variables that hold a record at some point of the code.
 
     Where `window` is set the key is that of a window, in two variables until someone wants it.
-    Where `key_bytes` is set, that variable holds what `key_format` makes of the key.
+    Where `key_bytes` is set, that variable holds what `key_format` makes of the key. `old` holds
+    the value that the row of a table had before, where the table sends it.
     """
 
     key: str
@@ -23,6 +24,7 @@ class Vars(NamedTuple):
     window_size_ms: int = 0
     key_bytes: str | None = None
     key_format: Serde[Any] | None = None
+    old: str | None = None
 
 
 PARAMETERS = Vars("k", "v", "t", "h")

@@ -7,7 +7,9 @@ that outputs agree record by record.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
+from aliran.streams.runtime.java_heap import JavaHeap
 from aliran.streams.runtime.record_queue import RecordQueue
 
 
@@ -16,30 +18,31 @@ class PartitionGroup:
 
     def __init__(self, queues: Sequence[RecordQueue]) -> None:
         self.queues = list(queues)
-        self._heap: list[RecordQueue] = []
+        self._heap: JavaHeap[RecordQueue] = JavaHeap(attrgetter("head_timestamp"))
         self._queued: set[int] = set()
 
     def filled(self, queue: RecordQueue) -> None:
         """Say that `queue` may have turned from empty to non-empty."""
         if id(queue) not in self._queued and len(queue):
             self._queued.add(id(queue))
-            self._offer(queue)
+            self._heap.offer(queue)
 
     def next_run(self) -> tuple[RecordQueue, int] | None:
         """Take the queue to read from now, and how many records of it come before any other.
 
         The records must be processed before the next call. None when nothing is queued.
         """
-        if not self._heap:
+        heap = self._heap.items
+        if not heap:
             return None
-        if len(self._heap) == 1:
-            queue = self._heap[0]
+        if len(heap) == 1:
+            queue = heap[0]
             return queue, len(queue.head_timestamps())
-        queue = self._heap[0]
+        queue = heap[0]
         times = queue.head_timestamps()
-        limit = min(other.head_timestamp for other in self._heap[1:])
+        limit = min(other.head_timestamp for other in heap[1:])
         count = 1
-        if len(self._heap) == 2:
+        if len(heap) == 2:
             # With two queues, one strictly smaller stays in front as long as it is.
             while count < len(times) and times[count] < limit:
                 count += 1
@@ -47,9 +50,9 @@ class PartitionGroup:
 
     def ran(self, queue: RecordQueue) -> None:
         """Put `queue` back behind its next record, after the run from it."""
-        self._poll()
+        self._heap.poll()
         if len(queue):
-            self._offer(queue)
+            self._heap.offer(queue)
         else:
             self._queued.discard(id(queue))
 
@@ -57,37 +60,5 @@ class PartitionGroup:
         """Forget what is queued."""
         for queue in self.queues:
             queue.clear()
-        self._heap.clear()
+        self._heap.items.clear()
         self._queued.clear()
-
-    # The heap of java.util.PriorityQueue: siftUp and siftDown compare strictly.
-
-    def _offer(self, queue: RecordQueue) -> None:
-        heap, index, time = self._heap, len(self._heap), queue.head_timestamp
-        heap.append(queue)
-        while index > 0:
-            parent = (index - 1) >> 1
-            if time >= heap[parent].head_timestamp:
-                break
-            heap[index] = heap[parent]
-            index = parent
-        heap[index] = queue
-
-    def _poll(self) -> None:
-        heap = self._heap
-        last = heap.pop()
-        if not heap:
-            return
-        time, index, half = last.head_timestamp, 0, len(heap) >> 1
-        while index < half:
-            child = 2 * index + 1
-            if (
-                child + 1 < len(heap)
-                and heap[child].head_timestamp > heap[child + 1].head_timestamp
-            ):
-                child += 1
-            if time <= heap[child].head_timestamp:
-                break
-            heap[index] = heap[child]
-            index = child
-        heap[index] = last

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
+
+from aliran.streams.runtime.java_heap import JavaHeap
 
 
 class Punctuation:
@@ -41,19 +44,20 @@ class PunctuationQueue:
     """The schedules of a task on one clock (stream time or wall-clock time)."""
 
     def __init__(self) -> None:
-        self._schedules: list[Punctuation] = []
+        self._heap: JavaHeap[Punctuation] = JavaHeap(attrgetter("due_ms"))
 
     def add(self, schedule: Punctuation) -> None:
         """Add a schedule."""
-        self._schedules.append(schedule)
+        self._heap.offer(schedule)
 
     @property
     def next_due_ms(self) -> int | None:
         """When the first schedule is due, None without any."""
-        self._schedules = [each for each in self._schedules if not each.cancelled]
-        return min((each.due_ms for each in self._schedules), default=None)
+        while self._heap.items and self._heap.items[0].cancelled:
+            self._heap.poll()
+        return self._heap.items[0].due_ms if self._heap.items else None
 
-    def due(self, now_ms: int) -> list[Punctuation]:
-        """Return the schedules that are due at `now_ms`, soonest first."""
-        found = [each for each in self._schedules if not each.cancelled and each.due_ms <= now_ms]
-        return sorted(found, key=lambda each: each.due_ms)
+    def take_due(self, now_ms: int) -> Punctuation | None:
+        """Take out the schedule to call next, if one is due; `add` it again after the call."""
+        due_ms = self.next_due_ms
+        return self._heap.poll() if due_ms is not None and due_ms <= now_ms else None

@@ -246,11 +246,11 @@ class StreamTask:
         return count
 
     def _punctuate(self, schedules: PunctuationQueue, now_ms: int) -> None:
-        while due := schedules.due(now_ms):
-            for schedule in due:
-                if not schedule.cancelled:
-                    schedule.advance(now_ms)
-                    self._guarded(schedule.node, partial(schedule.punctuator, now_ms))
+        while (schedule := schedules.take_due(now_ms)) is not None:
+            self._guarded(schedule.node, partial(schedule.punctuator, now_ms))
+            if not schedule.cancelled:  # it may have cancelled itself
+                schedule.advance(now_ms)
+                schedules.add(schedule)
 
     def schedule(self, schedule: Punctuation, *, stream_time: bool) -> None:
         """Add a punctuation of one of the task's processors."""
@@ -264,6 +264,7 @@ class StreamTask:
         try:
             for table in self.stores.tables_in_order:
                 table.flush()
+            self.statistics.dropped_records += self.stores.take_dropped()
         except Exception as error:
             raise self._explained(error) from error
 

@@ -188,6 +188,14 @@ class TaskStores:
             self._databases.persistent.flush()
             self._unflushed = 0
 
+    def take_dropped(self) -> int:
+        """Return how many puts came after their window had expired, since the last call."""
+        windows = [each for each in self._bytes.values() if isinstance(each, WindowBytesStore)]
+        dropped = sum(each.dropped for each in windows)
+        for each in windows:
+            each.dropped = 0
+        return dropped
+
     def close(self) -> None:
         """Close the databases; what is not committed is dropped."""
         self._databases.persistent.close()
