@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import warnings
 from collections.abc import Iterator
 
 import pytest
 from broker_process import BrokerProcess
+
+with warnings.catch_warnings():
+    # kafka-python reads its schemas in an old way, when it is first imported
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import kafka.admin  # noqa: F401
 
 NUMBERS = itertools.count()
 

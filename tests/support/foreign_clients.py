@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 import aiokafka
 import confluent_kafka
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # it reads its schemas in an old way
-    import kafka
+import kafka
 
 Headers = tuple[tuple[str, bytes | None], ...]
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
