@@ -106,7 +106,11 @@ def _write_cell(
         if v.window is None:
             code.line(f"{c.bind('dirty', table.dirty)}[{cell}] = {entry}")
         else:
-            code.line(f"{c.bind('insert', table.insert)}({where}, {entry})")
+            # Asked for anew: loading may have emptied the cache.
+            cells, dirty = c.fresh("d"), c.bind("dirty", table.dirty)
+            code.line(f"{cells} = {dirty}.get({v.window})")
+            code.line(f"if {cells} is None: {cells} = {dirty}[{v.window}] = {{}}")
+            code.line(f"{cells}[{cell}] = {entry}")
     with code.block("else:"):
         _write_new_value(c, spec, v, entry)
     _write_tombstone_time(c, spec, v, entry)

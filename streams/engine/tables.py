@@ -13,8 +13,7 @@ its bytes, is called a cell here. Generated code works on `dirty` directly; see
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from itertools import repeat
+from collections.abc import Callable, Collection, Iterable
 from struct import Struct
 from typing import Any, TypeAlias
 
@@ -30,6 +29,7 @@ Entry: TypeAlias = list[Any]
 Cells: TypeAlias = dict[Any, Entry]
 
 _TIMESTAMP = Struct(">q")
+_TIMESTAMP_AND_LONG = Struct(">qq")
 
 CANONICAL = (StringSerde, IntegerSerde, BytesSerde)
 """Serdes whose values are equal exactly when their bytes are.
@@ -42,6 +42,9 @@ _IMMUTABLE = (*CANONICAL, DoubleSerde, BooleanSerde)
 
 _ENTRY_BYTES = 250
 """What an entry costs beside its key: list, dict slot, boxed numbers (64-bit CPython)."""
+
+_CHARGED_ENTRIES = 16
+"""The budget is asked for so many entries at a time."""
 
 
 class CacheBudget:
@@ -74,7 +77,9 @@ class _Table(ABC):
         self._changelog = changelog
         self._budget = budget
         self._initial = initial
+        self._counts = initial is not None and type(self.value_serde) is IntegerSerde
         self._charged_bytes = 0
+        self._room = 0  # entries that are charged already
         # What the entries of a flush were before it; filled where somebody asked for it.
         self.old_values: dict[Any, Any] = {}
         self._sends_old_values = False
@@ -110,15 +115,17 @@ class _Table(ABC):
 
     def _charge(self, cell: Any) -> None:
         """Count a new entry; when the budget is used up, empty this cache first."""
+        self._room -= 1
         budget = self._budget
-        if budget is None:
+        if self._room >= 0 or budget is None:
             return
         if budget.used_bytes >= budget.max_bytes:
             self._evict()
             self._release(self._charged_bytes)
         size = _ENTRY_BYTES + (len(cell) if isinstance(cell, str | bytes) else 16)
-        budget.used_bytes += size
-        self._charged_bytes += size
+        budget.used_bytes += size * _CHARGED_ENTRIES
+        self._charged_bytes += size * _CHARGED_ENTRIES
+        self._room = _CHARGED_ENTRIES - 1
 
     def _release(self, size: int) -> None:
         """Give back what entries that left the cache were charged."""
@@ -141,16 +148,21 @@ class _Table(ABC):
             # One of them does not fit: find it, and let the serde say what is wrong with it.
             return [self.key_serde.serialize(cell) or b"" for cell in cells]
 
-    def _value_bytes(self, entries: Iterable[Entry]) -> list[bytes | None]:
+    def _value_bytes(
+        self, entries: Collection[Entry]
+    ) -> tuple[list[bytes | None], list[bytes | None], list[int]]:
+        """Return the values for the changelog, for the store, and the times of entries."""
+        times = [entry[1] for entry in entries]
+        if self._counts:  # numbers without null, from our own code
+            pack, pack_both = _TIMESTAMP.pack, _TIMESTAMP_AND_LONG.pack
+            return (
+                [pack(entry[0]) for entry in entries],
+                [pack_both(entry[1], entry[0]) for entry in entries],
+                times,
+            )
         serialize = self.value_serde.serialize
-        entries = list(entries)
-        if type(self.value_serde) is IntegerSerde:
-            pack = _TIMESTAMP.pack
-            try:
-                return [None if entry[0] is None else pack(entry[0]) for entry in entries]
-            except Exception:  # not an int: the serde words the error
-                return [serialize(entry[0]) for entry in entries]
-        return [serialize(entry[0]) for entry in entries]
+        values = [serialize(entry[0]) for entry in entries]
+        return values, with_timestamps(values, times), times
 
 
 class KeyValueTable(_Table):
@@ -245,9 +257,9 @@ class KeyValueTable(_Table):
         return None if data is None else self.value_serde.deserialize(data[8:])
 
     def _write(self, cells: list[Any], entries: list[Entry]) -> None:
-        keys, values = self._cell_bytes(cells), self._value_bytes(entries)
-        times = [entry[1] for entry in entries]
-        self._store.put_all(zip(keys, with_timestamps(values, times), strict=True))
+        keys = self._cell_bytes(cells)
+        values, stored, times = self._value_bytes(entries)
+        self._store.put_all(zip(keys, stored, strict=True))
         if self._changelog is not None:
             self._changelog.extend(keys, values, times)
 
@@ -285,20 +297,15 @@ class WindowTable(_Table):
 
     def load(self, cell: Any, start: int) -> Entry:
         """Return an entry that is not dirty; the caller puts it there after a change."""
-        entry = self._clean.get(start, {}).get(cell)
-        if entry is not None:
-            return entry
+        cells = self._clean.get(start)
+        if cells is not None:
+            entry = cells.get(cell)
+            if entry is not None:
+                return entry
         self._charge(cell)
         if self._is_absent(start):
             return [self._initial, -1, None]
         return self._entry(self._store.fetch(self._cell_bytes((cell,))[0], start))
-
-    def insert(self, cell: Any, start: int, entry: Entry) -> None:
-        """Make an entry dirty that was not."""
-        cells = self.dirty.get(start)
-        if cells is None:
-            cells = self.dirty[start] = {}
-        cells[cell] = entry
 
     def store_entry(self, cell: Any, start: int, entry: Entry) -> None:
         """Write one entry through, where nothing is cached."""
@@ -344,6 +351,8 @@ class WindowTable(_Table):
 
     def _news(self, start: int, cells: Cells) -> Cells:
         """Leave out what came and went since the last flush."""
+        if self._initial is not None:  # a count never goes
+            return cells
         gone = {
             cell
             for cell, entry in cells.items()
@@ -368,10 +377,9 @@ class WindowTable(_Table):
         return False
 
     def _write(self, start: int, cells: Cells) -> None:
-        keys, values = self._cell_bytes(cells), self._value_bytes(cells.values())
-        times = [entry[1] for entry in cells.values()]
-        stored = with_timestamps(values, times)
-        windowed = self._store.put_all(zip(keys, repeat(start), stored))
+        keys = self._cell_bytes(cells)
+        values, stored, times = self._value_bytes(cells.values())
+        windowed = self._store.put_window(start, keys, stored)
         if self._changelog is not None:
             self._changelog.extend(windowed, values, times)
 
