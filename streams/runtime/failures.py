@@ -18,6 +18,7 @@ _SHOWN_BYTES = 120
 
 _OWN_CODE = tuple(
     {os.path.dirname(os.path.realpath(path)) for path in (aliran.__file__, __file__)}
+    | {os.path.dirname(aliran.__file__)}
     | {os.path.dirname(os.path.dirname(os.path.realpath(__file__)))}
 )
 
@@ -115,7 +116,9 @@ def _user_frame(trace: TracebackType | None) -> str:
     for frame in reversed(traceback.extract_tb(trace)):
         if frame.filename.startswith("<aliran"):
             return ""
-        if not os.path.realpath(frame.filename).startswith(_OWN_CODE):
+        # As imported and as it lies on the disk: our folders may be links.
+        names = (frame.filename, os.path.realpath(frame.filename))
+        if not any(name.startswith(_OWN_CODE) for name in names):
             return f"{frame.filename}:{frame.lineno} in {frame.name}"
     return ""
 

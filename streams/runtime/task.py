@@ -261,12 +261,12 @@ class StreamTask:
 
     def flush_caches(self) -> None:
         """Write what the caches hold back and forward it (may fill sinks and other caches)."""
-        try:
-            for table in self.stores.tables_in_order:
+        for table in self.stores.tables_in_order:
+            try:
                 table.flush()
-            self.statistics.dropped_records += self.stores.take_dropped()
-        except Exception as error:
-            raise self._explained(error) from error
+            except Exception as error:
+                raise self._explained(error, store=table.name) from error
+        self.statistics.dropped_records += self.stores.take_dropped()
 
     def drain(self) -> Iterator[Columns]:
         """Hand over the records for sinks and changelogs."""
@@ -398,10 +398,13 @@ class StreamTask:
         self.statistics.failed_records += 1
         logger.warning("skipped a record: %s", explained)
 
-    def _explained(self, error: Exception, current: CurrentRecord | None = None) -> ProcessingError:
+    def _explained(
+        self, error: Exception, current: CurrentRecord | None = None, store: str = ""
+    ) -> ProcessingError:
         if self._code is None:
             return ProcessingError(f"task {self.id}: {type(error).__name__}: {error}")
-        return failures.explain(error, self._code.code, self._nodes, current, f"task {self.id}")
+        place = f"task {self.id}, store {store!r}" if store else f"task {self.id}"
+        return failures.explain(error, self._code.code, self._nodes, current, place)
 
     def _guarded(self, node: str, action: Callable[[], None]) -> None:
         """Run code of the user's that no record stands behind: init, punctuators."""
