@@ -36,12 +36,15 @@ class PlanNode:
 
     Attributes:
         relaxed_join: Whether it is a join that takes records without a key (KIP-962).
+        sends_old_values: Whether it is a table's and something behind it asks for the value that
+            a row had before each update.
     """
 
     name: str
     parents: list[PlanNode] = field(default_factory=list, kw_only=True)
     children: list[PlanNode] = field(default_factory=list, kw_only=True, repr=False)
     relaxed_join: bool = field(default=False, kw_only=True)
+    sends_old_values: bool = field(default=False, kw_only=True)
 
     def names(self) -> Iterable[str]:
         """Return the names of all nodes that it will write."""
@@ -88,8 +91,8 @@ class TablePlan(PlanNode):
         """Write the source and the processor."""
         builder.add_node(self.source)
         stores = () if self.store is None else (self.store,)
-        operator = TableSource(self.store)
-        builder.add_node(ProcessorNode(self.name, operator, (self.source.name,), stores))
+        operator, parents = TableSource(self.store), (self.source.name,)
+        builder.add_node(ProcessorNode(self.name, operator, parents, stores, self.sends_old_values))
 
 
 @dataclass(eq=False)
@@ -106,7 +109,8 @@ class ProcessorPlan(PlanNode):
 
     def write(self, builder: TopologyBuilder) -> None:
         """Write the processor."""
-        builder.add_node(ProcessorNode(self.name, self.operator, self.parent_names(), self.stores))
+        parents, old_values = self.parent_names(), self.sends_old_values
+        builder.add_node(ProcessorNode(self.name, self.operator, parents, self.stores, old_values))
 
 
 @dataclass(eq=False)

@@ -40,6 +40,9 @@ V = TypeVar("V")
 K2 = TypeVar("K2")
 V2 = TypeVar("V2")
 
+AskForOldValues = Callable[[bool], bool]
+"""`ask(force)` prepares what is in front of a table; see `KTable.send_old_values`."""
+
 
 @dataclass(eq=False)
 class StreamToTablePlan(PlanNode):
@@ -51,8 +54,8 @@ class StreamToTablePlan(PlanNode):
     def write(self, builder: TopologyBuilder) -> None:
         """Write the processor."""
         stores = () if self.store is None else (self.store,)
-        operator = StreamToTable(self.store)
-        builder.add_node(ProcessorNode(self.name, operator, self.parent_names(), stores))
+        operator, parents = StreamToTable(self.store), self.parent_names()
+        builder.add_node(ProcessorNode(self.name, operator, parents, stores, self.sends_old_values))
 
 
 class KTable(Generic[K, V]):
@@ -66,10 +69,15 @@ class KTable(Generic[K, V]):
     """
 
     def __init__(
-        self, place: Place, getter: Callable[[], TableGetter], queryable: str | None
+        self,
+        place: Place,
+        getter: Callable[[], TableGetter],
+        queryable: str | None,
+        ask_for_old_values: AskForOldValues | None = None,
     ) -> None:
         self._place = place
         self._getter = getter
+        self._ask_for_old_values = ask_for_old_values
         self.queryable_store_name = queryable
 
     if not TYPE_CHECKING:  # type checkers are to see what is not there
@@ -88,9 +96,15 @@ class KTable(Generic[K, V]):
             step.store = step.spec.name
             return TableGetter(step.spec.name)
 
+        def ask(force: bool) -> bool:
+            if step.store is None and not force:
+                return False
+            materialize()
+            return True
+
         if queryable is not None:
             materialize()
-        return KTable(place, materialize, queryable)
+        return KTable(place, materialize, queryable, ask)
 
     @property
     def name(self) -> str:
@@ -105,6 +119,27 @@ class KTable(Generic[K, V]):
     def getter(self) -> TableGetter:
         """Return how others look into the table; stores it if it was not stored yet."""
         return self._getter()
+
+    def send_old_values(self, *, force: bool) -> bool:
+        """Let the table forward the value before each update too, if it knows it.
+
+        A filter asks whoever can tell; a join or a group that depends on it forces the source to
+        be stored. The order of definition counts, as it does for Kafka: a filter in front of the
+        join that makes the source a store has asked in vain. Kafka:
+        `KTableImpl.enableSendingOldValues`.
+
+        Args:
+            force: Store what has to be stored.
+
+        Returns:
+            Whether old values will come.
+        """
+        step = self._place.step
+        if step.sends_old_values:
+            return True
+        ask = self._ask_for_old_values
+        step.sends_old_values = ask is None or ask(force)
+        return step.sends_old_values
 
     def filter(
         self,
@@ -231,10 +266,18 @@ class KTable(Generic[K, V]):
                 place.dsl.names.store(prefix)  # Kafka draws a number for a store it does not make
             key, value = place.key_or_default(config.key), place.value_or_default(config.value)
             place = replace(place, key_serde=key, value_serde=value)
+        known = isinstance(operator, TableFilter) and self.send_old_values(force=False)
         step = place.append(prefix, operator, text_of(name))
+        # Where it can be had, a filter uses the old value to leave out tombstones that are no news.
+        step.sends_old_values = known
         here = place.at(step)
         if config is None or config.store is None:
-            return KTable(here, lambda: self._getter_through(operator), None)
+            return KTable(
+                here,
+                lambda: self._getter_through(operator),
+                None,
+                lambda force: self.send_old_values(force=force),
+            )
         store = config.store
         spec = key_value_store(config, store, here.key_or_default(), here.value_or_default())
         place.dsl.plan.add_store(spec)

@@ -274,12 +274,19 @@ class SourceNode:
 
 @dataclass(frozen=True, slots=True)
 class ProcessorNode:
-    """Carries one operator. `stores` are the names of the stores it is connected to."""
+    """Carries one operator.
+
+    Attributes:
+        stores: The names of the stores it is connected to.
+        sends_old_values: Whether a table's node forwards the value before each update as well;
+            see `KTable.send_old_values`.
+    """
 
     name: str
     operator: Operator
     parents: tuple[str, ...]
     stores: tuple[str, ...] = ()
+    sends_old_values: bool = False
 
 
 @dataclass(frozen=True, slots=True)

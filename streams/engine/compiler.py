@@ -27,7 +27,7 @@ from typing import Any, NamedTuple, Protocol
 from aliran.serdes import Serde, Windowed
 from aliran.streams import operators as op
 from aliran.streams.engine import aggregate_code, stateless_code, table_code
-from aliran.streams.engine.old_values import senders_of_old_values
+from aliran.streams.engine.old_values import TAKES_OLD_VALUES, senders_of_old_values
 from aliran.streams.engine.rim_code import write_custom, write_sink
 from aliran.streams.engine.source_code import SourceCode
 from aliran.streams.engine.variables import PARAMETERS, Vars, is_canonical, same_format
@@ -187,9 +187,9 @@ class Compiler:
         return list(dict.fromkeys(getattr(self.nodes[name], "parents", ())))
 
     def _is_sent_old_values(self, name: str) -> bool:
-        return isinstance(
-            getattr(self.nodes[name], "operator", None), op.TableFilter | op.TableMapValues
-        ) and any(parent in self.senders_of_old_values for parent in self._parents(name))
+        return type(getattr(self.nodes[name], "operator", None)) in TAKES_OLD_VALUES and any(
+            parent in self.senders_of_old_values for parent in self._parents(name)
+        )
 
     def _function_name(self, name: str) -> str:
         return f"node_{self._index[name]}"

@@ -29,18 +29,18 @@ def _write_table_to_stream(
         mapper, key, old = c.bind("f", spec.mapper), c.fresh("k"), c.key(v)
         c.code.line(f"{key} = {mapper}({old}, {v.value})", "call the key mapper")
         v = v._replace(key=key, window=None, key_bytes=None)
-    c.write_children(node.name, v)
+    c.write_children(node.name, v._replace(old=None))
 
 
 def _write_table_filter(c: Compiler, node: op.ProcessorNode, spec: op.TableFilter, v: Vars) -> None:
     key = c.key(v)
     value = _filtered(c, spec, key, v.value)
-    after = c.with_key(v, key)._replace(value=value)
-    if v.old is None:
+    after = c.with_key(v, key)._replace(value=value, old=None)
+    if not node.sends_old_values:
         _write_table_update(c, node, spec.store, after)
         return
     if spec.store is None:
-        old = _filtered(c, spec, key, v.old)
+        old = _filtered(c, spec, key, v.old or "None")
     else:
         old = _write_look_up(c, spec.store, key)
     with c.code.block(f"if {value} is not None or {old} is not None:"):
@@ -53,8 +53,8 @@ def _write_table_map_values(
     key = c.key(v)
     value = _mapped(c, spec, key, v.value)
     old = None
-    if v.old is not None and spec.store is None:
-        old = _mapped(c, spec, key, v.old)
+    if node.sends_old_values and spec.store is None:
+        old = _mapped(c, spec, key, v.old or "None")
     _write_table_update(c, node, spec.store, c.with_key(v, key)._replace(value=value, old=old))
 
 
@@ -82,7 +82,7 @@ def _write_table_update(c: Compiler, node: op.ProcessorNode, store: str | None, 
         c.write_children(node.name, v)
         return
     table = c.bindings.table(store)
-    if node.name in c.senders_of_old_values and v.old is None and not table.caching:
+    if node.sends_old_values and v.old is None and not table.caching:
         v = v._replace(old=_write_look_up(c, store, v.key))
     put = c.bind("put", table.put)
     c.code.line(f"{put}({v.key}, {v.value}, {v.time}, {v.headers})", "update the store")
