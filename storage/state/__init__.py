@@ -12,14 +12,19 @@ from aliran.storage.state.errors import (
     UnknownStoreError,
 )
 from aliran.storage.state.key_schemas import (
+    SessionKey,
     WindowKey,
+    session_changelog_key,
     split_changelog_key,
+    split_session_key,
     window_changelog_key,
 )
 from aliran.storage.state.key_value import KeyValueBytesStore
 from aliran.storage.state.memory import MemoryStateDatabase
+from aliran.storage.state.memory_session import MemorySessionStore
 from aliran.storage.state.rocksdb import RocksDBStateDatabase
 from aliran.storage.state.rocksdb_options import RocksDBOptions, SharedMemory
+from aliran.storage.state.session import SessionBytes, SessionBytesStore, SessionEntry
 from aliran.storage.state.staging import StagingStore, commit_changes
 from aliran.storage.state.timestamped import (
     ValueAndTimestamp,
@@ -32,6 +37,7 @@ from aliran.storage.state.typed import (
     ReadOnlyKeyValueStore,
     TimestampedKeyValueStore,
 )
+from aliran.storage.state.typed_session import ReadOnlySessionStore, SessionStore
 from aliran.storage.state.typed_window import (
     ReadOnlyWindowStore,
     TimestampedWindowStore,
@@ -45,11 +51,18 @@ __all__ = [
     "KeyValueBytesStore",
     "KeyValueStore",
     "LogChange",
+    "MemorySessionStore",
     "MemoryStateDatabase",
     "ReadOnlyKeyValueStore",
+    "ReadOnlySessionStore",
     "ReadOnlyWindowStore",
     "RocksDBOptions",
     "RocksDBStateDatabase",
+    "SessionBytes",
+    "SessionBytesStore",
+    "SessionEntry",
+    "SessionKey",
+    "SessionStore",
     "SharedMemory",
     "StagingStore",
     "StateClosedError",
@@ -71,6 +84,8 @@ __all__ = [
     "WindowStore",
     "WithoutTimestampSerde",
     "commit_changes",
+    "session_changelog_key",
     "split_changelog_key",
+    "split_session_key",
     "window_changelog_key",
 ]

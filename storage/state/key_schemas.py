@@ -1,6 +1,7 @@
-"""Bytes of the keys of window stores.
+"""Bytes of the keys of window and session stores.
 
-Changelog key (Kafka: `WindowKeySchema`): key ++ window start, 8 bytes ++ sequence, 4 bytes.
+Changelog key (Kafka: `WindowKeySchema`): key ++ window start, 8 bytes ++ sequence, 4 bytes; of
+sessions (Kafka: `SessionKeySchema`): key ++ session end, 8 bytes ++ session start, 8 bytes.
 Database key: segment, 8 bytes ++ changelog key. Numbers are big-endian, so that bytes sort by
 segment, then key, then time; a whole segment is one range and expires by one range delete.
 """
@@ -14,11 +15,14 @@ from aliran.core.errors import AliranError
 
 SEGMENT_BYTES = 8
 SUFFIX_BYTES = 12
+SESSION_SUFFIX_BYTES = 16
 MAX_SEQUENCE = 0x7FFF_FFFF
+MAX_TIME = 0x7FFF_FFFF_FFFF_FFFF
 
 _SEGMENT = Struct(">Q")
 _SUFFIX = Struct(">qI")
 _START = Struct(">q")
+_SESSION = Struct(">qq")
 
 pack_segment = _SEGMENT.pack
 """Segment number to the 8 bytes that begin a database key."""
@@ -58,6 +62,41 @@ def split_changelog_key(data: bytes) -> WindowKey:
     return WindowKey(data[:-SUFFIX_BYTES], start, sequence)
 
 
+class SessionKey(NamedTuple):
+    """What a changelog key of a session store says."""
+
+    key: bytes
+    start_ms: int
+    end_ms: int
+
+
+pack_session = _SESSION.pack
+"""Session end and start in ms to the 16 bytes that end a key."""
+
+unpack_session = _SESSION.unpack_from
+
+
+def session_changelog_key(key: bytes, start_ms: int, end_ms: int) -> bytes:
+    """Return the key under which a session store logs a session."""
+    return key + pack_session(end_ms, start_ms)
+
+
+def split_session_key(data: bytes) -> SessionKey:
+    """Return key, start and end of a session store's changelog key.
+
+    Raises:
+        AliranError: It is too short to be one.
+    """
+    if len(data) < SESSION_SUFFIX_BYTES:
+        raise AliranError(
+            f"{data!r} is not a key of a session store's changelog: it has {len(data)} bytes, not "
+            f"at least {SESSION_SUFFIX_BYTES}. Was the changelog topic written by a store of "
+            "another kind? Give the store another name, or delete the topic"
+        )
+    end, start = unpack_session(data, len(data) - SESSION_SUFFIX_BYTES)
+    return SessionKey(data[:-SESSION_SUFFIX_BYTES], start, end)
+
+
 def window_start(key: bytes) -> int:
     """Return the window start in ms of a changelog or database key."""
     start: int = _START.unpack(key[-SUFFIX_BYTES:-4])[0]
@@ -77,5 +116,13 @@ def greatest_entry(key: bytes, to_ms: int) -> bytes:
 
     A shorter key followed by its start may sort after a longer one, hence the prefixes.
     """
-    suffix = pack_suffix(to_ms, 0xFFFF_FFFF) + b"\x00"
+    return _above_prefixes(key, pack_suffix(to_ms, 0xFFFF_FFFF) + b"\x00")
+
+
+def greatest_session(key: bytes) -> bytes:
+    """Return bytes above every session's changelog key of keys up to `key`."""
+    return _above_prefixes(key, pack_session(MAX_TIME, MAX_TIME) + b"\x00")
+
+
+def _above_prefixes(key: bytes, suffix: bytes) -> bytes:
     return max(key[:length] + suffix for length in range(len(key) + 1))
