@@ -309,25 +309,55 @@ class SinkNode:
 Node: TypeAlias = SourceNode | ProcessorNode | SinkNode
 
 
+StoreKind: TypeAlias = Literal[
+    "key-value",
+    "timestamped",
+    "lru",
+    "versioned",
+    "window",
+    "timestamped-window",
+    "session",
+    "unmatched",
+    "change-buffer",
+    "record-buffer",
+]
+"""What a store holds.
+
+- `key-value`: plain values by key; `timestamped` adds the record's time (what the DSL uses); `lru`
+  keeps only the `max_entries` that were used last, in memory.
+- `versioned`: values by key with the times from and to which they hold.
+- `window`: values by key and window start, timestamped where an aggregation writes them;
+  `timestamped-window`: timestamped always. `session`: values by key, session start and end.
+- `unmatched`: records of a stream-stream join whose match may still come, by time, side and key.
+- `change-buffer`: what `suppress` holds back; `record-buffer`: what a stream-table join with grace
+  holds back.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSpec:
     """A state store of each task that holds one of `users`. Kafka: `StoreBuilder`.
 
     Attributes:
-        kind: `key-value` holds plain values, `timestamped` adds the record's time (what the DSL
-            uses), `window` holds timestamped values by key and window start.
+        kind: See `StoreKind`.
         persistent: On RocksDB, else in memory.
         logging: Whether updates go to a changelog topic.
         caching: Whether updates are held back until commit; None for the application's default.
         changelog_config: Topic settings on top of the defaults, by Kafka's dotted names.
         changelog_topic: Name of a topic that serves as changelog instead of one of our own (the
             source topic of a table with topology optimisation); None normally.
-        retention_ms: How long windows are kept (window stores only).
-        window_size_ms: Their size (window stores only).
+        retention_ms: How long windows and sessions are kept; for `versioned` stores, how long
+            ago one may ask for.
+        window_size_ms: Size of the windows (window stores only).
+        retain_duplicates: Keep all values of a key and window start (window stores only).
+        segment_interval_ms: Time span of what expires together; None for Kafka's choice.
+        time_ordered: For results that are emitted when windows close: such a store on RocksDB
+            shows windows one millisecond longer than others do.
+        max_entries: How many entries an `lru` store keeps.
     """
 
     name: str
-    kind: Literal["key-value", "timestamped", "window"]
+    kind: StoreKind
     key_serde: Serde[Any] | None = None
     value_serde: Serde[Any] | None = None
     persistent: bool = True
@@ -338,6 +368,9 @@ class StoreSpec:
     retention_ms: int = 0
     window_size_ms: int = 0
     retain_duplicates: bool = False
+    segment_interval_ms: int | None = None
+    time_ordered: bool = False
+    max_entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
