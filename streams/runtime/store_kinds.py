@@ -1,0 +1,110 @@
+"""How a store of each kind is opened, and what processors of the user's see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from aliran.serdes import Serde
+from aliran.storage.state import (
+    KeyValueBytesStore,
+    KeyValueStore,
+    MemorySessionStore,
+    SessionBytesStore,
+    SessionStore,
+    StagingStore,
+    StateDatabase,
+    TimestampedKeyValueStore,
+    TimestampedWindowStore,
+    WindowBytesStore,
+    WindowStore,
+)
+from aliran.streams import operators as op
+
+Serdes: TypeAlias = tuple[Serde[Any], Serde[Any]]
+
+
+class BytesStore(StagingStore, Protocol):
+    """What all stores of bytes have in common."""
+
+    def restore(
+        self, keys: Sequence[bytes], values: Sequence[bytes | None], timestamps: Sequence[int]
+    ) -> None:
+        """Take in records of the changelog as they come back."""
+        ...
+
+
+Opener: TypeAlias = Callable[[op.StoreSpec, StateDatabase], BytesStore]
+
+
+def open_store(spec: op.StoreSpec, database: StateDatabase, *, timestamped: bool) -> Any:
+    """Open the bytes of a store.
+
+    Args:
+        spec: What it is.
+        database: Where it lives, if it is of a kind that lives in a database.
+        timestamped: Whether its windows carry times: those that the DSL aggregates into do.
+    """
+    if spec.kind == "window" and timestamped:
+        return _open_timestamped_window(spec, database)
+    return _OPENERS[spec.kind](spec, database)
+
+
+def open_view(store: Any, serdes: Serdes, *logging: Any) -> Any:
+    """Return a store as processors of the user's and tests see it."""
+    stamped, plain = _VIEWS[type(store)]
+    view = stamped if getattr(store, "timestamped", False) else plain
+    return view(store, *serdes, *logging)
+
+
+def _open_key_value(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
+    return KeyValueBytesStore(spec.name, database)
+
+
+def _open_timestamped(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
+    return KeyValueBytesStore(spec.name, database, timestamped=True)
+
+
+def _open_window(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
+    return _window(spec, database, timestamped=False)
+
+
+def _open_timestamped_window(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
+    return _window(spec, database, timestamped=True)
+
+
+def _window(spec: op.StoreSpec, database: StateDatabase, *, timestamped: bool) -> BytesStore:
+    return WindowBytesStore(
+        spec.name,
+        database,
+        spec.retention_ms,
+        spec.window_size_ms,
+        retain_duplicates=spec.retain_duplicates,
+        segment_interval_ms=spec.segment_interval_ms,
+        timestamped=timestamped,
+    )
+
+
+def _open_session(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
+    if not spec.persistent:
+        return MemorySessionStore(spec.name, spec.retention_ms)
+    return SessionBytesStore(
+        spec.name, database, spec.retention_ms, segment_interval_ms=spec.segment_interval_ms
+    )
+
+
+_OPENERS: Mapping[op.StoreKind, Opener] = {
+    "key-value": _open_key_value,
+    "timestamped": _open_timestamped,
+    "window": _open_window,
+    "timestamped-window": _open_timestamped_window,
+    "session": _open_session,
+}
+
+_VIEWS: Mapping[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    KeyValueBytesStore: (TimestampedKeyValueStore, KeyValueStore),
+    WindowBytesStore: (TimestampedWindowStore, WindowStore),
+    SessionBytesStore: (SessionStore, SessionStore),
+    MemorySessionStore: (SessionStore, SessionStore),
+}
+"""By the class of the bytes: the view where values carry times, and where they do not."""
