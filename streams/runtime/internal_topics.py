@@ -203,8 +203,10 @@ class TopicPlan:
 def changelog_config(spec: op.StoreSpec) -> dict[str, str]:
     """Return the settings of a store's changelog topic. Kafka: `ChangelogTopicConfig`."""
     config = {"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
-    if spec.kind == "window":
-        # A day on top, as by windowstore.changelog.additional.retention.ms.
+    # A day on top, as by windowstore.changelog.additional.retention.ms.
+    if spec.kind in ("window", "timestamped-window", "session"):
         config["cleanup.policy"] = "compact,delete"
         config["retention.ms"] = str(spec.retention_ms + _DAY_MS)
+    elif spec.kind == "versioned":  # every version that can be asked for must be restored
+        config["min.compaction.lag.ms"] = str(spec.retention_ms + _DAY_MS)
     return {**config, **spec.changelog_config}

@@ -11,21 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from aliran.core.types import Columns, TopicPartition
-from aliran.storage.state import (
-    KeyValueBytesStore,
-    KeyValueStore,
-    StateDatabase,
-    TimestampedKeyValueStore,
-    TimestampedWindowStore,
-    WindowBytesStore,
-    WindowStore,
-    commit_changes,
-)
+from aliran.serdes import Serde
+from aliran.storage.state import StateDatabase, WindowBytesStore, commit_changes
 from aliran.storage.state.typed import log_nothing
 from aliran.streams import operators as op
 from aliran.streams.engine.buffers import ChangelogBuffer
 from aliran.streams.engine.tables import CacheBudget, KeyValueTable, WindowTable
 from aliran.streams.errors import TopologyError
+from aliran.streams.runtime.store_kinds import BytesStore, open_store, open_view
 
 _FLUSH_EVERY = 200_000
 """Changes after which memory tables are flushed: about what a second of restoring reads.
@@ -53,7 +46,7 @@ class Restorer:
         offset: Where to begin: what the database says, 0 for a new one.
     """
 
-    store: KeyValueBytesStore | WindowBytesStore
+    store: BytesStore
     changelog: TopicPartition
     offset: int
 
@@ -159,16 +152,29 @@ class TaskStores:
         if spec is None:
             known = ", ".join(sorted(self._specs)) or "none"
             raise TopologyError(f"there is no store {name!r} here; the stores are: {known}")
-        if spec.key_serde is None or spec.value_serde is None:
-            raise _no_serde(name)
         store, buffer = self._bytes[name], self._buffers.get(name)
         log_change = log_nothing if buffer is None else buffer.append
-        serdes = (spec.key_serde, spec.value_serde)
-        if isinstance(store, WindowBytesStore):
-            window_view = TimestampedWindowStore if store.timestamped else WindowStore
-            return window_view(store, *serdes, log_change, current_time)
-        view = TimestampedKeyValueStore if store.timestamped else KeyValueStore
-        return view(store, *serdes, log_change, current_time)
+        serdes = self.serdes_of(name)
+        return open_view(store, serdes, log_change, current_time)
+
+    def bytes_of(self, name: str) -> Any:
+        """Return the bytes of a store, for operators that work on them."""
+        return self._bytes[name]
+
+    def serdes_of(self, name: str) -> tuple[Serde[Any], Serde[Any]]:
+        """Return the serdes of a store's keys and values.
+
+        Raises:
+            TopologyError: It has none.
+        """
+        spec = self._specs[name]
+        if spec.key_serde is None or spec.value_serde is None:
+            raise _no_serde(name)
+        return spec.key_serde, spec.value_serde
+
+    def changelog_of(self, name: str) -> ChangelogBuffer | None:
+        """Return where a store logs its changes; None where it does not."""
+        return self._buffers.get(name)
 
     def commit(self, offsets: dict[TopicPartition, int]) -> None:
         """Write all that is staged, and the changelog offsets it stands at, in one batch."""
@@ -190,8 +196,8 @@ class TaskStores:
 
     def take_dropped(self) -> int:
         """Return how many puts came after their window had expired, since the last call."""
-        windows = [each for each in self._bytes.values() if isinstance(each, WindowBytesStore)]
-        dropped = sum(each.dropped for each in windows)
+        windows = [each for each in self._bytes.values() if hasattr(each, "dropped")]
+        dropped: int = sum(each.dropped for each in windows)
         for each in windows:
             each.dropped = 0
         return dropped
@@ -218,9 +224,7 @@ class TaskStores:
         return getattr(operator, "store", None) == store
 
     def _open_table(self, spec: op.StoreSpec) -> KeyValueTable | WindowTable:
-        if spec.key_serde is None or spec.value_serde is None:
-            raise _no_serde(spec.name)
-        serdes = (spec.key_serde, spec.value_serde)
+        serdes = self.serdes_of(spec.name)
         cache = self._cache if self._may_cache(spec) else None
         initial = 0 if self._counts_into(spec.name) else None
         store, changelog = self._bytes[spec.name], self._buffers.get(spec.name)
@@ -251,20 +255,10 @@ class TaskStores:
             and node.operator.store == store
         ]
 
-    def _open(self, spec: op.StoreSpec) -> KeyValueBytesStore | WindowBytesStore:
+    def _open(self, spec: op.StoreSpec) -> Any:
         database = self._databases.persistent if spec.persistent else self._databases.memory
-        if spec.kind != "window":
-            timestamped = spec.kind == "timestamped"
-            return KeyValueBytesStore(spec.name, database, timestamped=timestamped)
-        return WindowBytesStore(
-            spec.name,
-            database,
-            spec.retention_ms,
-            spec.window_size_ms,
-            retain_duplicates=spec.retain_duplicates,
-            # The DSL's windows carry times; those that users open hold just what they put.
-            timestamped=bool(self._aggregates_into(spec.name)),
-        )
+        # The DSL's windows carry times; those that users open hold just what they put.
+        return open_store(spec, database, timestamped=bool(self._aggregates_into(spec.name)))
 
 
 def _no_serde(store: str) -> TopologyError:
