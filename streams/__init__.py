@@ -22,6 +22,7 @@ from aliran.streams.errors import (
     TopologyError,
 )
 from aliran.streams.grouped import KGroupedStream, TimeWindowedKStream
+from aliran.streams.grouped_table import KGroupedTable
 from aliran.streams.kstream import KStream
 from aliran.streams.ktable import KTable
 from aliran.streams.operators import StoreSpec
@@ -70,6 +71,7 @@ __all__ = [
     "KStream",
     "KTable",
     "KafkaStreams",
+    "KGroupedTable",
     "KeyValue",
     "Materialized",
     "Named",

@@ -380,7 +380,7 @@ class KStream(StreamTransforms[K, V]):
         processor = place.dsl.names.processor(prefix, config.name)
         getter = table.getter()
         operator = StreamTableJoin(getter, joiner, left=left, with_key=keyed)
-        step = ProcessorPlan(processor, operator, (getter.store,), relaxed_join=left)
+        step = ProcessorPlan(processor, operator, getter.stores, relaxed_join=left)
         place.dsl.plan.add(step, place.step)
         return KStream(
             place.at(

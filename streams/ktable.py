@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from aliran.serdes import Serde, SerdeLike
 from aliran.streams import inference
 from aliran.streams.config_objects import (
+    Grouped,
     KeyedStoreOptions,
     Materialized,
     NameLike,
@@ -18,7 +19,6 @@ from aliran.streams.config_objects import (
 from aliran.streams.dsl import Place, key_value_store
 from aliran.streams.functions import check_function, takes_key
 from aliran.streams.graph import PlanNode, TablePlan
-from aliran.streams.hints import unknown_operator
 from aliran.streams.operators import (
     ProcessorNode,
     StoreSpec,
@@ -26,12 +26,16 @@ from aliran.streams.operators import (
     TableFilter,
     TableGetter,
     TableMapValues,
+    TableSelect,
     TableToStream,
 )
+from aliran.streams.table_base import table_config
+from aliran.streams.table_joins import TableJoins
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from aliran.streams.grouped_table import KGroupedTable
     from aliran.streams.kstream import KStream
     from aliran.streams.topology_builder import TopologyBuilder
 
@@ -39,9 +43,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 K2 = TypeVar("K2")
 V2 = TypeVar("V2")
-
-AskForOldValues = Callable[[bool], bool]
-"""`ask(force)` prepares what is in front of a table; see `KTable.send_old_values`."""
 
 
 @dataclass(eq=False)
@@ -58,7 +59,7 @@ class StreamToTablePlan(PlanNode):
         builder.add_node(ProcessorNode(self.name, operator, parents, stores, self.sends_old_values))
 
 
-class KTable(Generic[K, V]):
+class KTable(TableJoins[K, V]):
     """A table of keys of type K and their latest values of type V. Kafka: `KTable`.
 
     Tables are not made by hand: `StreamsBuilder.table`, `KStream.to_table` and aggregations give
@@ -67,23 +68,6 @@ class KTable(Generic[K, V]):
     Attributes:
         queryable_store_name: Name of the store that can be queried, None where it has no name.
     """
-
-    def __init__(
-        self,
-        place: Place,
-        getter: Callable[[], TableGetter],
-        queryable: str | None,
-        ask_for_old_values: AskForOldValues | None = None,
-    ) -> None:
-        self._place = place
-        self._getter = getter
-        self._ask_for_old_values = ask_for_old_values
-        self.queryable_store_name = queryable
-
-    if not TYPE_CHECKING:  # type checkers are to see what is not there
-
-        def __getattr__(self, name: str) -> None:
-            raise unknown_operator(self, name)
 
     @classmethod
     def of_step(
@@ -106,41 +90,6 @@ class KTable(Generic[K, V]):
             materialize()
         return KTable(place, materialize, queryable, ask)
 
-    @property
-    def name(self) -> str:
-        """Name of the topology's node that gives this table."""
-        return self._place.name
-
-    @property
-    def sources(self) -> frozenset[str]:
-        """Names of the sources its records come from."""
-        return self._place.sources
-
-    def getter(self) -> TableGetter:
-        """Return how others look into the table; stores it if it was not stored yet."""
-        return self._getter()
-
-    def send_old_values(self, *, force: bool) -> bool:
-        """Let the table forward the value before each update too, if it knows it.
-
-        A filter asks whoever can tell; a join or a group that depends on it forces the source to
-        be stored. The order of definition counts, as it does for Kafka: a filter in front of the
-        join that makes the source a store has asked in vain. Kafka:
-        `KTableImpl.enableSendingOldValues`.
-
-        Args:
-            force: Store what has to be stored.
-
-        Returns:
-            Whether old values will come.
-        """
-        step = self._place.step
-        if step.sends_old_values:
-            return True
-        ask = self._ask_for_old_values
-        step.sends_old_values = ask is None or ask(force)
-        return step.sends_old_values
-
     def filter(
         self,
         predicate: Callable[[K, V], object],
@@ -160,7 +109,7 @@ class KTable(Generic[K, V]):
             options: See `Materialized`.
         """
         check_function("filter", "predicate(key, value)", predicate)
-        config = _config("filter", materialized, store, options)
+        config = table_config("filter", materialized, store, options)
         return self._view(TableFilter(predicate), "KTABLE-FILTER-", name, config)
 
     def filter_not(
@@ -174,7 +123,7 @@ class KTable(Generic[K, V]):
     ) -> KTable[K, V]:
         """Delete the rows for which `predicate(key, value)` is true; see `filter`."""
         check_function("filter_not", "predicate(key, value)", predicate)
-        config = _config("filter_not", materialized, store, options)
+        config = table_config("filter_not", materialized, store, options)
         return self._view(TableFilter(predicate, negate=True), "KTABLE-FILTER-", name, config)
 
     @overload
@@ -224,7 +173,7 @@ class KTable(Generic[K, V]):
             options: See `Materialized`.
         """
         keyed = takes_key("map_values", mapper, "mapper(value)", with_key)
-        config = _config("map_values", materialized, store, {**options, "value": value})
+        config = table_config("map_values", materialized, store, {**options, "value": value})
         serde = inference.value_serde(mapper)
         operator = TableMapValues(mapper, keyed)
         return self._view(operator, "KTABLE-MAPVALUES-", name, config, (serde,))
@@ -249,6 +198,44 @@ class KTable(Generic[K, V]):
         step = self._place.append("KTABLE-TOSTREAM-", TableToStream(), text_of(name))
         stream: KStream[K, V] = KStream(self._place.at(step))
         return stream if mapper is None else stream.select_key(mapper)
+
+    def group_by(
+        self,
+        mapper: Callable[[K, V], tuple[K2, V2]],
+        grouped: Grouped[K2, V2] | None = None,
+        *,
+        key: SerdeLike[K2] | None = None,
+        value: SerdeLike[V2] | None = None,
+        name: NameLike = None,
+    ) -> KGroupedTable[K2, V2]:
+        """Group the rows by a new key, through a repartition topic.
+
+        Each update takes the old row out of its group and puts the new one into its own.
+
+        Args:
+            mapper: `mapper(key, value)` returns the new key and value; a row for which either is
+                None, or for which it returns None, is in no group.
+            grouped: The keywords as an object.
+            key: Type or serde of the new keys, where it is not known.
+            value: Type or serde of the new values, where it is not known.
+            name: Names the processor and, with `-repartition` behind it, the topic.
+        """
+        from aliran.streams.grouped_table import KGroupedTable  # builds on this module
+
+        check_function("group_by", "mapper(key, value)", mapper)
+        config = with_keywords("group_by", grouped, Grouped(), key=key, value=value, name=name)
+        step = self._place.append("KTABLE-SELECT-", TableSelect(mapper), config.name)
+        self.send_old_values(force=True)
+        keys, values = inference.pair_serdes(mapper)
+        place = self._place.at(step, key_serde=keys, value_serde=values)
+        return KGroupedTable(
+            place.at(
+                step,
+                key_serde=place.key_or_default(config.key),
+                value_serde=place.value_or_default(config.value),
+            ),
+            config.name,
+        )
 
     def _view(
         self,
@@ -287,14 +274,4 @@ class KTable(Generic[K, V]):
 
     def _getter_through(self, operator: TableFilter | TableMapValues) -> TableGetter:
         below = self._getter()
-        return TableGetter(below.store, (*below.transforms, operator))
-
-
-def _config(
-    method: str, materialized: Materialized[Any, Any] | None, store: str | None, options: Any
-) -> Materialized[Any, Any] | None:
-    """Return None where nothing was said: Kafka counts names otherwise then."""
-    given = {name: value for name, value in options.items() if value is not None}
-    if materialized is None and store is None and not given:
-        return None
-    return with_keywords(method, materialized, Materialized(), store=store, **given)
+        return replace(below, transforms=(*below.transforms, operator))

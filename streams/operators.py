@@ -192,15 +192,100 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class TableGetter:
-    """How a join reads the table side: a store, and the transforms of the views on top of it.
+    """How others look into a table: a store, and the transforms of the views on top of it.
 
     `table.filter(f).map_values(g)` without a store of its own is computed at each look-up, as by
     Kafka's chained `KTableValueGetter`s. Transforms come in the order in which they apply.
     """
 
+    Attributes:
+        store: Name of the store; empty where `joined` stands in its place.
+        transforms: What views do to what is found.
+        joined: A join of two tables that is not stored, computed from both.
+
     store: str
     transforms: tuple[TableFilter | TableMapValues, ...] = ()
 
+    joined: JoinedGetter | None = None
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Names of all stores that a look-up reads, in the order of the tables."""
+        if self.joined is None:
+            return (self.store,)
+        return tuple(dict.fromkeys((*self.joined.left.stores, *self.joined.right.stores)))
+
+
+TableJoinKind: TypeAlias = Literal["inner", "left", "outer"]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedGetter:
+    """A join of two tables, looked up in both. Kafka: `KTableKTable…ValueGetter`."""
+
+    left: TableGetter
+    right: TableGetter
+    joiner: AnyFunction
+    kind: TableJoinKind
+
+
+@dataclass(frozen=True, slots=True)
+class TableJoin:
+    """One side of a join of two tables by key: joins each update with the other side's value.
+
+    Kafka: `KTableKTableInnerJoin`, `…LeftJoin`, `…RightJoin`, `…OuterJoin`.
+
+    Attributes:
+        other: How to look into the other table.
+        joiner: `joiner(left value, right value)`.
+        kind: Which join.
+        is_left: Whether the updates are those of the left table.
+    """
+
+    other: TableGetter
+    joiner: AnyFunction
+    kind: TableJoinKind
+    is_left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TableMerge:
+    """Forward the results of both sides of a join, through a store if there is one.
+
+    Kafka: `KTableKTableJoinMerger`.
+    """
+
+    store: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableSelect:
+    """Give each update of a table another key and value, in front of a repartition topic.
+
+    `mapper(key, value) -> (key, value)` is asked for the old and for the new value; what comes out
+    are `Change` objects. Kafka: `KTableRepartitionMap`.
+    """
+
+    mapper: AnyFunction
+
+
+@dataclass(frozen=True, slots=True)
+class TableAggregate:
+    """Aggregate the rows of a grouped table: take the old value out, put the new one in.
+
+    Kafka: `KTableAggregate`, `KTableReduce`.
+
+    Attributes:
+        store: Name of the store that holds the aggregates.
+        kind: `count`; `reduce` calls `adder(aggregate, value)` and `subtractor(aggregate, value)`;
+            `aggregate` calls both as `f(key, value, aggregate)` on top of `initializer()`.
+    """
+
+    store: str
+    kind: Literal["count", "reduce", "aggregate"]
+    adder: AnyFunction | None = None
+    subtractor: AnyFunction | None = None
+    initializer: AnyFunction | None = None
 
 @dataclass(frozen=True, slots=True)
 class StreamTableJoin:
@@ -318,6 +403,10 @@ StoreKind: TypeAlias = Literal[
     "timestamped-window",
     "session",
     "unmatched",
+    | TableJoin
+    | TableMerge
+    | TableSelect
+    | TableAggregate
     "change-buffer",
     "record-buffer",
 ]

@@ -26,7 +26,13 @@ from typing import Any, NamedTuple, Protocol
 
 from aliran.serdes import Serde, Windowed
 from aliran.streams import operators as op
-from aliran.streams.engine import aggregate_code, stateless_code, table_code
+from aliran.streams.engine import (
+    aggregate_code,
+    stateless_code,
+    table_code,
+    table_group_code,
+    table_join_code,
+)
 from aliran.streams.engine.old_values import TAKES_OLD_VALUES, senders_of_old_values
 from aliran.streams.engine.rim_code import write_custom, write_sink
 from aliran.streams.engine.source_code import SourceCode
@@ -49,6 +55,8 @@ _WRITERS: dict[type, Callable[..., None]] = {
     **stateless_code.WRITERS,
     **table_code.WRITERS,
     **aggregate_code.WRITERS,
+    **table_join_code.WRITERS,
+    **table_group_code.WRITERS,
     op.Custom: write_custom,
 }
 
@@ -359,7 +367,13 @@ def _store_of(node: op.Node) -> str:
         return ""
     if isinstance(
         node.operator,
-        op.Aggregate | op.TableSource | op.StreamToTable | op.TableFilter | op.TableMapValues,
+        op.Aggregate
+        | op.TableSource
+        | op.StreamToTable
+        | op.TableFilter
+        | op.TableMapValues
+        | op.TableMerge
+        | op.TableAggregate,
     ):
         return node.operator.store or ""
     return ""

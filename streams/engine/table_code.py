@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aliran.streams import operators as op
+from aliran.streams.engine.getters import open_getter
 from aliran.streams.engine.variables import Vars
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ def _write_table_source(
     with c.code.block(f"if {key} is None:"):
         c.code.line("stats.dropped_records += 1")
     with c.code.block("else:"):
-        _write_table_update(c, node, spec.store, c.with_key(v, key)._replace(old=None))
+        write_table_update(c, node, spec.store, c.with_key(v, key)._replace(old=None))
 
 
 def _write_table_to_stream(
@@ -37,14 +39,14 @@ def _write_table_filter(c: Compiler, node: op.ProcessorNode, spec: op.TableFilte
     value = _filtered(c, spec, key, v.value)
     after = c.with_key(v, key)._replace(value=value, old=None)
     if not node.sends_old_values:
-        _write_table_update(c, node, spec.store, after)
+        write_table_update(c, node, spec.store, after)
         return
     if spec.store is None:
         old = _filtered(c, spec, key, v.old or "None")
     else:
-        old = _write_look_up(c, spec.store, key)
+        old = _write_value_of(c, spec.store, key)
     with c.code.block(f"if {value} is not None or {old} is not None:"):
-        _write_table_update(c, node, spec.store, after._replace(old=old))
+        write_table_update(c, node, spec.store, after._replace(old=old))
 
 
 def _write_table_map_values(
@@ -55,7 +57,7 @@ def _write_table_map_values(
     old = None
     if node.sends_old_values and spec.store is None:
         old = _mapped(c, spec, key, v.old or "None")
-    _write_table_update(c, node, spec.store, c.with_key(v, key)._replace(value=value, old=old))
+    write_table_update(c, node, spec.store, c.with_key(v, key)._replace(value=value, old=old))
 
 
 def _filtered(c: Compiler, spec: op.TableFilter, key: str, value: str) -> str:
@@ -76,21 +78,21 @@ def _mapped(c: Compiler, spec: op.TableMapValues, key: str, value: str) -> str:
     return name
 
 
-def _write_table_update(c: Compiler, node: op.ProcessorNode, store: str | None, v: Vars) -> None:
+def write_table_update(c: Compiler, node: op.ProcessorNode, store: str | None, v: Vars) -> None:
     """Put the record into the table's store, if it has one, and forward it."""
     if store is None:
         c.write_children(node.name, v)
         return
     table = c.bindings.table(store)
     if node.sends_old_values and v.old is None and not table.caching:
-        v = v._replace(old=_write_look_up(c, store, v.key))
+        v = v._replace(old=_write_value_of(c, store, v.key))
     put = c.bind("put", table.put)
     c.code.line(f"{put}({v.key}, {v.value}, {v.time}, {v.headers})", "update the store")
     if not table.caching:  # else the cache forwards it when it is flushed
         c.write_children(node.name, v)
 
 
-def _write_look_up(c: Compiler, store: str, key: str) -> str:
+def _write_value_of(c: Compiler, store: str, key: str) -> str:
     """Read a table; returns the variable of the value."""
     get, name = c.bind("get", c.bindings.table(store).get), c.fresh("r")
     c.code.line(f"{name} = {get}({key})", "read the store of")
@@ -105,9 +107,7 @@ def _write_stream_table_join(
     with code.block(f"if {missing}:"):
         code.line("stats.dropped_records += 1")
     with code.block("else:"):
-        get, right = c.bind("get", c.bindings.table(spec.table.store).get), None
-        right = c.fresh("r")
-        code.line(f"{right} = None if {key} is None else {get}({key})", "read the table")
+        right = _write_look_up(c, spec.table, key)
         for transform in spec.table.transforms:
             right = (
                 _filtered(c, transform, key, right)
@@ -119,6 +119,19 @@ def _write_stream_table_join(
         else:
             with code.block(f"if {right} is not None:"):
                 _write_joined(c, node, spec, v, key, right)
+
+
+def _write_look_up(c: Compiler, getter: op.TableGetter, key: str) -> str:
+    """Look into the store of a table, or into both of a join; its views are still to be applied."""
+    right = c.fresh("r")
+    if getter.joined is None:
+        get = c.bind("get", c.bindings.table(getter.store).get)
+        c.code.line(f"{right} = None if {key} is None else {get}({key})", "read the table")
+        return right
+    get = c.bind("get", open_getter(c.bindings, replace(getter, transforms=())))
+    c.code.line(f"{right} = None if {key} is None else {get}({key})", "read the tables")
+    c.code.line(f"if {right} is not None: {right} = {right}[0]")
+    return right
 
 
 def _write_joined(

@@ -18,7 +18,15 @@ from struct import Struct
 from typing import Any, TypeAlias
 
 from aliran.core.types import Headers
-from aliran.serdes import BooleanSerde, BytesSerde, DoubleSerde, IntegerSerde, Serde, StringSerde
+from aliran.serdes import (
+    BooleanSerde,
+    BytesSerde,
+    DoubleSerde,
+    IntegerSerde,
+    Serde,
+    StringSerde,
+    Windowed,
+)
 from aliran.storage.state.key_value import KeyValueBytesStore, with_timestamps
 from aliran.storage.state.window import WindowBytesStore
 from aliran.streams.engine.buffers import ChangelogBuffer
@@ -113,6 +121,12 @@ class _Table(ABC):
         value = self.value_serde.deserialize(data[8:])
         return [value, _TIMESTAMP.unpack_from(data)[0], None]
 
+    def _timed(self, data: bytes | None) -> tuple[Any, int] | None:
+        """Return value and time of what the store holds as `data`."""
+        if data is None:
+            return None
+        return self.value_serde.deserialize(data[8:]), _TIMESTAMP.unpack_from(data)[0]
+
     def _charge(self, cell: Any) -> None:
         """Count a new entry; when the budget is used up, empty this cache first."""
         self._room -= 1
@@ -202,6 +216,15 @@ class KeyValueTable(_Table):
         if entry is not None:
             return self.copy_of(entry[0])
         return None if self._all_cached else self._stored(cell)
+
+    def get_timed(self, key: Any) -> tuple[Any, int] | None:
+        """Return value and time of `key`, None where there is no value; through the cache."""
+        cell = key if self.keys_are_typed else self.key_serde.serializer(key)
+        entry = self.dirty.get(cell) or self._clean.get(cell)
+        if entry is not None:
+            return None if entry[0] is None else (self.copy_of(entry[0]), entry[1])
+        data = None if self._all_cached else self._store.get(self._cell_bytes((cell,))[0])
+        return self._timed(data)
 
     def put(self, key: Any, value: Any, timestamp: int, headers: Headers | None) -> None:
         """Set the value of `key`, None to delete it."""
@@ -306,6 +329,23 @@ class WindowTable(_Table):
         if self._is_absent(start):
             return [self._initial, -1, None]
         return self._entry(self._store.fetch(self._cell_bytes((cell,))[0], start))
+
+    def get(self, window: Windowed[Any]) -> Any:
+        """Return the value of a key and window, None where there is none; through the cache."""
+        found = self.get_timed(window)
+        return None if found is None else found[0]
+
+    def get_timed(self, window: Windowed[Any]) -> tuple[Any, int] | None:
+        """Return value and time of a key and window, None where there is no value."""
+        key, start = window.key, window.start_ms
+        cell = key if self.keys_are_typed else self.key_serde.serializer(key)
+        for cells in (self.dirty.get(start), self._clean.get(start)):
+            entry = None if cells is None else cells.get(cell)
+            if entry is not None:
+                return None if entry[0] is None else (self.copy_of(entry[0]), entry[1])
+        if start in self._all_cached:
+            return None
+        return self._timed(self._store.fetch(self._cell_bytes((cell,))[0], start))
 
     def store_entry(self, cell: Any, start: int, entry: Entry) -> None:
         """Write one entry through, where nothing is cached."""

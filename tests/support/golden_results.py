@@ -14,9 +14,9 @@ Row = list[Any]
 """Key and value in hexadecimal, time, headers; as in the files."""
 
 
-def load(name: str) -> dict[str, Any]:
+def load(name: str, folder: Path = GOLDEN) -> dict[str, Any]:
     """Return a golden file."""
-    found: dict[str, Any] = json.loads((GOLDEN / f"{name}.json").read_text())
+    found: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
     return found
 
 

@@ -1,0 +1,197 @@
+"""Joins of a table with another one: by key, and by a foreign key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aliran.streams import inference
+from aliran.streams.config_objects import KeyedStoreOptions, Materialized, NameLike, text_of
+from aliran.streams.dsl import key_value_store
+from aliran.streams.errors import TopologyError
+from aliran.streams.functions import check_function
+from aliran.streams.graph import PlanNode
+from aliran.streams.operators import (
+    AnyFunction,
+    JoinedGetter,
+    ProcessorNode,
+    TableGetter,
+    TableJoin,
+    TableJoinKind,
+    TableMerge,
+)
+from aliran.streams.table_base import TableBase, table_config
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from aliran.serdes import SerdeLike
+    from aliran.streams.ktable import KTable
+    from aliran.streams.topology_builder import TopologyBuilder
+
+K = TypeVar("K")
+V = TypeVar("V")
+VO = TypeVar("VO")
+VR = TypeVar("VR")
+
+
+@dataclass(eq=False)
+class TableJoinPlan(PlanNode):
+    """Both sides of a join of tables, and what merges them; it is named by the merger.
+
+    Attributes:
+        sides: The steps that give the two tables.
+        side_names: Names of the processors that join the updates of each.
+        getters: How to look into each.
+    """
+
+    sides: tuple[PlanNode, PlanNode]
+    side_names: tuple[str, str]
+    getters: tuple[TableGetter, TableGetter]
+    joiner: AnyFunction
+    kind: TableJoinKind
+    store: str | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of both sides and of the merger."""
+        return (*self.side_names, self.name)
+
+    def write(self, builder: TopologyBuilder) -> None:
+        """Write three processors."""
+        for index, name in enumerate(self.side_names):
+            other = self.getters[1 - index]
+            operator = TableJoin(other, self.joiner, self.kind, is_left=index == 0)
+            parents = (self.sides[index].name,)
+            builder.add_node(
+                ProcessorNode(name, operator, parents, other.stores, self.sends_old_values)
+            )
+        stores = () if self.store is None else (self.store,)
+        merge = TableMerge(self.store)
+        builder.add_node(
+            ProcessorNode(self.name, merge, self.side_names, stores, self.sends_old_values)
+        )
+
+
+class TableJoins(TableBase[K, V]):
+    """The joins of `KTable`."""
+
+    def join(
+        self,
+        other: KTable[K, VO],
+        joiner: Callable[[V, VO], VR],
+        materialized: Materialized[K, VR] | None = None,
+        *,
+        value: SerdeLike[VR] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[K, VR]:
+        """Join the rows of two tables that have the same key; both must have one.
+
+        An update of either table gives a result, and so does a deletion.
+
+        Args:
+            other: Must have as many partitions as this table.
+            joiner: `joiner(value, other_value)` returns the row's value; None deletes it.
+            materialized: Store, value and options as an object.
+            value: Type or serde of the results, where it is not known.
+            store: Name of a store of its own; None computes results when they are looked up.
+            name: Names the processors.
+            options: See `Materialized`.
+
+        Raises:
+            TopologyError: `other` is no table, or `joiner` takes other arguments.
+        """
+        config = table_config("join", materialized, store, {**options, "value": value})
+        return self._join("inner", other, joiner, config, name)
+
+    def left_join(
+        self,
+        other: KTable[K, VO],
+        joiner: Callable[[V, VO | None], VR],
+        materialized: Materialized[K, VR] | None = None,
+        *,
+        value: SerdeLike[VR] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[K, VR]:
+        """Join as `join` does, but with None where the other table has no row."""
+        config = table_config("left_join", materialized, store, {**options, "value": value})
+        return self._join("left", other, joiner, config, name)
+
+    def outer_join(
+        self,
+        other: KTable[K, VO],
+        joiner: Callable[[V | None, VO | None], VR],
+        materialized: Materialized[K, VR] | None = None,
+        *,
+        value: SerdeLike[VR] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[K, VR]:
+        """Join as `join` does, but with None where either table has no row."""
+        config = table_config("outer_join", materialized, store, {**options, "value": value})
+        return self._join("outer", other, joiner, config, name)
+
+    def _join(
+        self,
+        kind: TableJoinKind,
+        other: KTable[K, Any],
+        joiner: Callable[..., Any],
+        config: Materialized[Any, Any] | None,
+        name: NameLike,
+    ) -> KTable[K, Any]:
+        from aliran.streams.ktable import KTable  # builds on this module
+
+        method = "join" if kind == "inner" else f"{kind}_join"
+        if not isinstance(other, KTable):
+            raise TopologyError(f"{method} takes a KTable, got {type(other).__name__}")
+        check_function(method, "joiner(value, other_value)", joiner)
+        dsl, place, given = self._place.dsl, self._place, text_of(name)
+        store = None
+        if config is not None:  # unlike elsewhere it is stored even without a name
+            store = config.store or dsl.names.store("KTABLE-MERGE-")
+        merge = dsl.names.processor("KTABLE-MERGE-", given)
+        sources = self.sources | other.sources
+        dsl.plan.copartition(sources)
+        if kind != "inner":
+            self.send_old_values(force=True)
+        if kind == "outer":
+            other.send_old_values(force=True)
+        getters = (self.getter(), other.getter())
+        sides = (
+            dsl.names.processor("KTABLE-JOINTHIS-", _suffixed(given, "-join-this")),
+            dsl.names.processor("KTABLE-JOINOTHER-", _suffixed(given, "-join-other")),
+        )
+        steps = (place.step, other.place.step)
+        step = TableJoinPlan(
+            merge, sides=steps, side_names=sides, getters=getters, joiner=joiner, kind=kind
+        )
+        key, value = place.key_serde, inference.value_serde(joiner)
+        if config is not None and store is not None:
+            here = place.at(step, value_serde=value)
+            key = here.key_or_default(config.key)
+            value = here.value_or_default(config.value)
+            dsl.plan.add_store(key_value_store(config, store, key, value))
+            step.store = store
+        dsl.plan.add(step, *steps)
+        result = place.at(step, key_serde=key, value_serde=value, sources=sources)
+
+        def getter() -> TableGetter:
+            if store is not None:
+                return TableGetter(store)
+            return TableGetter("", joined=JoinedGetter(*getters, joiner, kind))
+
+        def ask(_force: bool) -> bool:
+            self.send_old_values(force=True)
+            other.send_old_values(force=True)
+            return True
+
+        return KTable(result, getter, store, ask)
+
+
+def _suffixed(name: str | None, suffix: str) -> str | None:
+    return None if name is None else name + suffix

@@ -1,0 +1,347 @@
+"""Joins and groups of tables equal those of Kafka Streams, record by record and word by word.
+
+Each case builds the topology of the same name in
+`tests/compat/jvm/results/src/main/java/goldens/Tables.java`; what 60 random updates made of it
+there, without and with a cache, and its description are in `golden/tables/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from golden_results import GOLDEN, load, replay
+
+from aliran.streams import KGroupedTable, KTable, StreamsBuilder
+
+FOLDER = GOLDEN.parent / "tables"
+Build = Callable[[StreamsBuilder], object]
+CASES: dict[str, Build] = {}
+
+
+def case(build: Build) -> Build:
+    CASES[build.__name__] = build
+    return build
+
+
+def plus(one: object, two: object) -> str:
+    return f"{java(one)}+{java(two)}"
+
+
+def java(value: object) -> str:
+    return "null" if value is None else str(value)
+
+
+def add(aggregate: str, value: str) -> str | None:
+    return None if value == "5" else f"{aggregate}+{java(value)}"
+
+
+def subtract(aggregate: str, value: str) -> str | None:
+    return None if value == "4" else f"{aggregate}-{value}"
+
+
+def parity(value: str) -> str:
+    return "even" if int(value) % 2 == 0 else "odd"
+
+
+# ---------------------------------------------------------------------------- joins
+
+
+@case
+def join(b: StreamsBuilder) -> None:
+    b.table("left").join(b.table("right"), plus).to_stream().to("out")
+
+
+@case
+def left_join(b: StreamsBuilder) -> None:
+    b.table("left").left_join(b.table("right"), plus).to_stream().to("out")
+
+
+@case
+def outer_join(b: StreamsBuilder) -> None:
+    b.table("left").outer_join(b.table("right"), plus).to_stream().to("out")
+
+
+@case
+def join_stored(b: StreamsBuilder) -> None:
+    b.table("left").join(b.table("right"), plus, store="joined").to_stream().to("out")
+
+
+@case
+def left_join_stored_and_named(b: StreamsBuilder) -> None:
+    left, right = b.table("left", store="l"), b.table("right", store="r")
+    left.left_join(right, plus, name="both", store="joined").to_stream().to("out")
+
+
+@case
+def outer_join_options_without_name(b: StreamsBuilder) -> None:
+    joined = b.table("left").outer_join(b.table("right"), plus, key=str, value=str)
+    joined.to_stream().to("out")
+
+
+@case
+def join_named(b: StreamsBuilder) -> None:
+    b.table("left").join(b.table("right"), plus, name="both").to_stream().to("out")
+
+
+@case
+def join_with_itself(b: StreamsBuilder) -> None:
+    table = b.table("left")
+    table.join(table, plus).to_stream().to("out")
+
+
+@case
+def outer_join_with_itself(b: StreamsBuilder) -> None:
+    table = b.table("left")
+    joined = table.outer_join(table, plus, store="joined")
+    joined.filter(lambda k, v: v.startswith("1")).to_stream().to("out")
+
+
+@case
+def join_to_null(b: StreamsBuilder) -> None:
+    def joiner(one: str, two: str | None) -> str | None:
+        return None if two is None else one + two
+
+    b.table("left").left_join(b.table("right"), joiner).to_stream().to("out", value=str)
+
+
+@case
+def join_of_views(b: StreamsBuilder) -> None:
+    left = b.table("left").filter(lambda k, v: v != "1")
+    right = b.table("right").map_values(lambda v: None if v == "2" else v + v)
+    left.outer_join(right, plus).to_stream().to("out")
+
+
+@case
+def join_of_stored_views(b: StreamsBuilder) -> None:
+    left = b.table("left").filter(lambda k, v: v != "1", store="f")
+    right = b.table("right").map_values(lambda v: v + v, store="m")
+    left.left_join(right, plus, store="j").to_stream().to("out")
+
+
+@case
+def join_of_counts(b: StreamsBuilder) -> None:
+    left = b.stream("left").group_by_key().count()
+    right = b.stream("right").group_by_key().count(store="r")
+    left.outer_join(right, plus).to_stream().to("out")
+
+
+@case
+def join_of_windows(b: StreamsBuilder) -> None:
+    left = b.stream("left").group_by_key().windowed_by(20, grace=1000).count()
+    right = b.stream("right").group_by_key().windowed_by(20, grace=1000).count()
+    joined = left.outer_join(right, plus)
+    joined.to_stream(lambda w, v: f"{w.key}{w.start_ms}").to("out", key=str)
+
+
+# ---------------------------------------------------------------------------- chains
+
+
+@case
+def filter_behind_a_join(b: StreamsBuilder) -> None:
+    joined = b.table("left").join(b.table("right"), plus)
+    joined.filter(lambda k, v: v.startswith("1")).to_stream().to("out")
+
+
+@case
+def filter_behind_a_left_join(b: StreamsBuilder) -> None:
+    joined = b.table("left").left_join(b.table("right"), plus, store="j")
+    joined.filter(lambda k, v: v.startswith("1")).to_stream().to("out")
+
+
+@case
+def filter_before_its_source_is_stored(b: StreamsBuilder) -> None:
+    left = b.table("left")
+    left.filter(lambda k, v: v.startswith("1")).to_stream().to("early")
+    left.join(b.table("right"), plus).to_stream().to("out")
+    left.filter(lambda k, v: v.startswith("1")).to_stream().to("late")
+
+
+@case
+def filter_asked_through_views(b: StreamsBuilder) -> None:
+    doubled = b.table("left").map_values(lambda v: v + v).filter(lambda k, v: v.startswith("1"))
+    shouted = doubled.map_values(lambda v: v + "!")
+    shouted.outer_join(b.table("right"), plus).to_stream().to("out")
+
+
+@case
+def join_of_joins(b: StreamsBuilder) -> None:
+    one, two, three = b.table("one"), b.table("two"), b.table("three")
+    joined = one.join(two, plus).left_join(three.outer_join(two, plus), plus)
+    joined.to_stream().to("out")
+
+
+@case
+def left_join_of_left_joins(b: StreamsBuilder) -> None:
+    one, two, three = b.table("one"), b.table("two"), b.table("three")
+    first = one.left_join(two, plus).map_values(lambda v: v + "!")
+    second = one.left_join(three, plus).filter(lambda k, v: not v.startswith("1"))
+    first.left_join(second, plus).to_stream().to("out")
+
+
+@case
+def stream_joins_a_join(b: StreamsBuilder) -> None:
+    joined = b.table("left").outer_join(b.table("right"), plus).map_values(lambda v: v + "!")
+    b.stream("stream").left_join(joined, plus).to("out")
+
+
+# ---------------------------------------------------------------------------- groups
+
+
+def by_parity(table: KTable[str, str]) -> KGroupedTable[str, str]:
+    return table.group_by(lambda k, v: (parity(v), v))
+
+
+def by_first(table: KTable[str, str]) -> KGroupedTable[str, str]:
+    return table.group_by(lambda k, v: (v[0], v))
+
+
+@case
+def group_count(b: StreamsBuilder) -> None:
+    by_parity(b.table("left")).count().to_stream().to("out")
+
+
+@case
+def group_count_stored(b: StreamsBuilder) -> None:
+    groups = b.table("left").group_by(lambda k, v: (v, k), name="by-value")
+    groups.count(name="counter", store="counts").to_stream().to("out")
+
+
+@case
+def group_reduce(b: StreamsBuilder) -> None:
+    by_parity(b.table("left")).reduce(add, subtract, store="sums").to_stream().to("out")
+
+
+@case
+def group_aggregate(b: StreamsBuilder) -> None:
+    table = by_parity(b.table("left")).aggregate(
+        lambda: "<",
+        lambda k, v, a: add(a, k + v),
+        lambda k, v, a: subtract(a, v),
+        key=str,
+        value=str,
+    )
+    table.to_stream().to("out")
+
+
+@case
+def group_to_nothing(b: StreamsBuilder) -> None:
+    def mapper(key: str, value: str) -> Any:
+        if value == "1":
+            return None
+        return (None if value == "2" else parity(value), None if value == "3" else value)
+
+    groups = b.table("left").group_by(mapper, key=str, value=str)
+    groups.reduce(add, subtract).to_stream().to("out")
+
+
+def total(one: int, two: int) -> int:
+    return one + two
+
+
+def difference(one: int, two: int) -> int:
+    return one - two
+
+
+@case
+def group_of_a_count(b: StreamsBuilder) -> None:
+    counts = b.stream("left").group_by_key().count()
+    groups = counts.group_by(lambda k, n: ("even" if n % 2 == 0 else "odd", n), key=str, value=int)
+    groups.reduce(total, difference).to_stream().to("out")
+
+
+@case
+def group_of_a_filtered_count(b: StreamsBuilder) -> None:
+    even = b.stream("left").group_by_key().count().filter(lambda k, n: n % 2 == 0)
+    even.group_by(lambda k, n: ("all", n), key=str, value=int).count().to_stream().to("out")
+
+
+@case
+def group_of_an_aggregate(b: StreamsBuilder) -> None:
+    sums = (
+        b.stream("left").group_by_key().aggregate(lambda: "<", lambda k, v, a: add(a, v), value=str)
+    )
+    groups = sums.group_by(lambda k, v: ("x" if len(v) % 4 == 0 else "y", v))
+    groups.reduce(add, subtract).to_stream().to("out")
+
+
+@case
+def group_of_a_reduce(b: StreamsBuilder) -> None:
+    sums = b.stream("left").group_by_key().reduce(add)
+    groups = sums.group_by(lambda k, v: ("x" if len(v) % 4 == 0 else "y", v))
+    groups.count().to_stream().to("out")
+
+
+@case
+def group_of_a_join(b: StreamsBuilder) -> None:
+    joined = b.table("left").join(b.table("right"), plus)
+    by_first(joined).reduce(add, subtract).to_stream().to("out")
+
+
+@case
+def group_of_a_left_join(b: StreamsBuilder) -> None:
+    joined = b.table("left").left_join(b.table("right"), plus, store="j")
+    by_first(joined).reduce(add, subtract).to_stream().to("out")
+
+
+@case
+def group_of_views(b: StreamsBuilder) -> None:
+    doubled = b.table("left").map_values(lambda v: v + v).filter(lambda k, v: v != "11")
+    keyed = doubled.map_values(lambda k, v: k + v, store="m")
+    groups = keyed.group_by(lambda k, v: (v[1], k))
+    groups.reduce(add, subtract).to_stream().to("out")
+
+
+@case
+def group_of_windows(b: StreamsBuilder) -> None:
+    counts = b.stream("left").group_by_key().windowed_by(20, grace=5).count()
+    groups = counts.group_by(lambda w, n: (w.key, n), key=str, value=int)
+    groups.reduce(total, difference).to_stream().to("out")
+
+
+@case
+def group_named_used_twice(b: StreamsBuilder) -> None:
+    groups = b.table("left").group_by(lambda k, v: (v, k), name="g")
+    groups.count(store="counts").to_stream().to("out")
+    groups.reduce(add, subtract).to_stream().to("more")
+
+
+@case
+def group_used_twice(b: StreamsBuilder) -> None:
+    groups = b.table("left").group_by(lambda k, v: (v, k))
+    groups.count().to_stream().to("out")
+    groups.reduce(add, subtract, name="r", store="sums").to_stream().to("more")
+
+
+@case
+def group_of_groups(b: StreamsBuilder) -> None:
+    counts = b.table("left").group_by(lambda k, v: (v, k)).count().filter(lambda k, n: n > 0)
+    groups = counts.group_by(lambda k, n: (parity(k), n), key=str, value=int)
+    groups.reduce(total, difference).to_stream().to("out")
+
+
+# ---------------------------------------------------------------------------- the tests
+
+
+def test_every_golden_file_has_a_case() -> None:
+    assert {path.stem for path in FOLDER.glob("*.txt")} == set(CASES)
+
+
+@pytest.mark.parametrize("cached", ["", "_cached"])
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_results_equal_kafkas(name: str, cached: str) -> None:
+    golden = load(name + cached, FOLDER)
+    builder = StreamsBuilder()
+    CASES[name](builder)
+    found = replay(builder, golden)
+    for number, (step, expected) in enumerate(zip(found["steps"], golden["steps"], strict=True)):
+        assert step == expected, f"step {number}"
+    assert found["dropped"] == golden["dropped"]
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_descriptions_equal_kafkas(name: str) -> None:
+    builder = StreamsBuilder()
+    CASES[name](builder)
+    assert str(builder.describe()) == (FOLDER / f"{name}.txt").read_text()
