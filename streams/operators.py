@@ -196,16 +196,15 @@ class TableGetter:
 
     `table.filter(f).map_values(g)` without a store of its own is computed at each look-up, as by
     Kafka's chained `KTableValueGetter`s. Transforms come in the order in which they apply.
-    """
 
     Attributes:
         store: Name of the store; empty where `joined` stands in its place.
         transforms: What views do to what is found.
         joined: A join of two tables that is not stored, computed from both.
+    """
 
     store: str
     transforms: tuple[TableFilter | TableMapValues, ...] = ()
-
     joined: JoinedGetter | None = None
 
     @property
@@ -287,6 +286,7 @@ class TableAggregate:
     subtractor: AnyFunction | None = None
     initializer: AnyFunction | None = None
 
+
 @dataclass(frozen=True, slots=True)
 class StreamTableJoin:
     """Join each record with the table's current value of its key. Kafka: `KStreamKTableJoin`.
@@ -329,6 +329,10 @@ Operator: TypeAlias = (
     | TableToStream
     | TableFilter
     | TableMapValues
+    | TableJoin
+    | TableMerge
+    | TableSelect
+    | TableAggregate
     | Aggregate
     | StreamTableJoin
     | Custom
@@ -403,10 +407,6 @@ StoreKind: TypeAlias = Literal[
     "timestamped-window",
     "session",
     "unmatched",
-    | TableJoin
-    | TableMerge
-    | TableSelect
-    | TableAggregate
     "change-buffer",
     "record-buffer",
 ]

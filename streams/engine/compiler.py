@@ -54,9 +54,9 @@ _KEY_PRESERVING = (
 _WRITERS: dict[type, Callable[..., None]] = {
     **stateless_code.WRITERS,
     **table_code.WRITERS,
-    **aggregate_code.WRITERS,
     **table_join_code.WRITERS,
     **table_group_code.WRITERS,
+    **aggregate_code.WRITERS,
     op.Custom: write_custom,
 }
 
