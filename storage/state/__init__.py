@@ -22,6 +22,7 @@ from aliran.storage.state.key_schemas import (
 from aliran.storage.state.key_value import KeyValueBytesStore
 from aliran.storage.state.memory import MemoryStateDatabase
 from aliran.storage.state.memory_session import MemorySessionStore
+from aliran.storage.state.memory_window import MemoryWindowStore
 from aliran.storage.state.rocksdb import RocksDBStateDatabase
 from aliran.storage.state.rocksdb_options import RocksDBOptions, SharedMemory
 from aliran.storage.state.session import SessionBytes, SessionBytesStore, SessionEntry
@@ -53,6 +54,7 @@ __all__ = [
     "LogChange",
     "MemorySessionStore",
     "MemoryStateDatabase",
+    "MemoryWindowStore",
     "ReadOnlyKeyValueStore",
     "ReadOnlySessionStore",
     "ReadOnlyWindowStore",

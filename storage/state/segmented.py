@@ -100,7 +100,7 @@ class SegmentedBytesStore:
         self.staged.clear()
         self._reader.forget_order()
         self._expired_to = self._live_segment(self.observed_stream_time)
-        self._recent.forget_before(self._oldest_readable() - 1)
+        self._recent.forget_before(self._expired_to * self.segment_interval_ms)
 
     def _live_segment(self, observed: int) -> int:
         """Return the oldest segment that is kept when the clock stands at `observed`."""

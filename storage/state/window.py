@@ -1,15 +1,11 @@
 """Window stores of bytes: values by key and window start, which expire by time.
 
-The clock of a store is the greatest window start put into it, whatever its key. Reads show starts
-from clock - retention + 1 on. Entries are deleted a segment at a time, later than that; a put
-into a deleted segment is dropped and counted. So it is in Kafka's
-`AbstractRocksDBSegmentedBytesStore`.
+The clock of a store is the greatest window start put into it; see `SegmentedBytesStore`.
 """
 
 from __future__ import annotations
 
 from itertools import repeat
-from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from aliran.core.errors import ConfigError
@@ -22,24 +18,17 @@ from aliran.storage.state.key_schemas import (
     pack_segment,
     pack_suffix,
     split_changelog_key,
+    unpack_suffix,
     window_start,
 )
 from aliran.storage.state.key_value import with_timestamps
-from aliran.storage.state.staging import StagedReader
+from aliran.storage.state.recent import RecentEntries
+from aliran.storage.state.segmented import STATE, STATE_KEY, SegmentedBytesStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from aliran.storage.state.database import KeyRange, StateDatabase
-
-NO_TIME = -1
-MIN_SEGMENT_INTERVAL_MS = 60_000
-
-# The clock and the sequence lie in the store itself, under a key no entry can have (entries have
-# 20 bytes and more), so that they are of the same moment as the entries after any crash.
-_STATE_KEY = b""
-_STATE = Struct(">qI")
-_FIRST_ENTRY = b"\x00" * SEGMENT_BYTES
+    from aliran.storage.state.database import StateDatabase
 
 
 class WindowEntry(NamedTuple):
@@ -50,11 +39,12 @@ class WindowEntry(NamedTuple):
     value: bytes
 
 
-class WindowBytesStore:
+class WindowBytesStore(SegmentedBytesStore):
     """Values by key and window start; writes are staged until `commit_changes`.
 
     Reads see what is staged. Iterators show the store as it is when they are made, ordered by
-    segment, then key, then start.
+    segment, then key, then start. The newest entries are kept in memory too where keys are looked
+    up over spans of time, as joins do.
 
     Args:
         name: Name of the store in `database`.
@@ -66,11 +56,9 @@ class WindowBytesStore:
         segment_interval_ms: Time span of a segment; by default half the retention, at least a
             minute, as in Kafka.
         timestamped: As for `KeyValueBytesStore`.
-
-    Attributes:
-        staged: Database entries since the last commit, handed to the database as they are.
-        observed_stream_time: The clock: greatest start put, or -1.
-        dropped: How many puts came after their segment had expired.
+        time_ordered: For results that are emitted when windows close: entries can be read one
+            millisecond longer, and those of all keys come by start, then key. Kafka:
+            `RocksDBTimeOrderedWindowStore`.
 
     Raises:
         StateError: A put names a window that starts before 0.
@@ -88,27 +76,16 @@ class WindowBytesStore:
         retain_duplicates: bool = False,
         segment_interval_ms: int | None = None,
         timestamped: bool = False,
+        time_ordered: bool = False,
     ) -> None:
-        interval = segment_interval_ms
-        if interval is None:
-            interval = max(retention_ms // 2, MIN_SEGMENT_INTERVAL_MS)
-        _check_durations(name, retention_ms, window_size_ms, interval)
-        self.name = name
-        self.database = database
-        self.retention_ms = retention_ms
+        check_window(name, retention_ms, window_size_ms)
+        super().__init__(name, database, retention_ms, segment_interval_ms)
         self.window_size_ms = window_size_ms
         self.retain_duplicates = retain_duplicates
-        self.segment_interval_ms = interval
         self.timestamped = timestamped
-        self.staged: dict[bytes, bytes | None] = {}
-        self.dropped = 0
-        self._read = database.getter(name)
-        self._reader = StagedReader(name, database, self.staged)
-        state = self._read(_STATE_KEY)
-        observed, sequence = (NO_TIME, 0) if state is None else _STATE.unpack(state)
-        self.observed_stream_time: int = observed
-        self._sequence: int = sequence
-        self._expired_to = 0
+        self.time_ordered = time_ordered
+        # Aggregations read single windows only, and would pay for this for nothing.
+        self._remembers = retain_duplicates
 
     def put(self, key: bytes, value: bytes | None, start_ms: int) -> bytes:
         """Set the value of a key's window; None deletes it.
@@ -116,7 +93,24 @@ class WindowBytesStore:
         Returns:
             The changelog key of the entry. Kafka logs an entry even if it came too late.
         """
-        return self.put_all(((key, start_ms, value),))[0]
+        sequence = 0
+        if self.retain_duplicates:
+            sequence = self._sequence = (self._sequence + 1) & MAX_SEQUENCE
+            if value is None:  # it neither deletes nor moves the clock, but Kafka logs it
+                return key + pack_suffix(start_ms, sequence)
+        if start_ms > self.observed_stream_time or self.retain_duplicates:
+            observed = max(start_ms, self.observed_stream_time)
+            self.observed_stream_time = observed
+            self.staged[STATE_KEY] = STATE.pack(observed, self._sequence)
+        segment = start_ms // self.segment_interval_ms
+        changelog_key = key + pack_suffix(start_ms, sequence)
+        if segment < self._live_segment(self.observed_stream_time):
+            self._refuse(key, start_ms)
+            return changelog_key
+        self.staged[pack_segment(segment) + changelog_key] = value
+        if self._remembers:
+            self._recent.put(key, start_ms, sequence, value)
+        return changelog_key
 
     def put_all(self, entries: Iterable[tuple[bytes, int, bytes | None]]) -> list[bytes]:
         """Set many entries: key, window start in ms, value.
@@ -124,36 +118,7 @@ class WindowBytesStore:
         Returns:
             The changelog key of each, in order.
         """
-        changelog_keys: list[bytes] = []
-        log_key = changelog_keys.append
-        staged, interval, observed = (
-            self.staged,
-            self.segment_interval_ms,
-            self.observed_stream_time,
-        )
-        live = self._live_segment(observed)
-        segment: int | None = None
-        prefix = b""
-        sequence = 0
-        for key, start, value in entries:
-            if start > observed:
-                observed = start
-                live = self._live_segment(observed)
-            if self.retain_duplicates:
-                sequence = self._next_sequence()
-            changelog_key = key + pack_suffix(start, sequence)
-            log_key(changelog_key)
-            entry_segment = start // interval
-            if entry_segment != segment:
-                if start < 0:
-                    raise _negative_start(self.name, key, start)
-                segment, prefix = entry_segment, pack_segment(entry_segment)
-            if entry_segment < live:
-                self.dropped += 1
-            elif value is not None or not self.retain_duplicates:
-                staged[prefix + changelog_key] = value
-        self._stage_state(observed)
-        return changelog_keys
+        return [self.put(key, value, start) for key, start, value in entries]
 
     def put_window(
         self, start_ms: int, keys: Sequence[bytes], values: Sequence[bytes | None]
@@ -163,7 +128,7 @@ class WindowBytesStore:
         Returns:
             The changelog key of each, in order.
         """
-        if self.retain_duplicates:
+        if self._remembers:
             return self.put_all(zip(keys, repeat(start_ms), values))
         observed = max(self.observed_stream_time, start_ms)
         segment, suffix = start_ms // self.segment_interval_ms, pack_suffix(start_ms, 0)
@@ -178,7 +143,7 @@ class WindowBytesStore:
 
     def fetch(self, key: bytes, start_ms: int) -> bytes | None:
         """Return the value of a key's window, or None. Of duplicates, the last put."""
-        if start_ms < self._oldest_readable() or start_ms > self.observed_stream_time:
+        if start_ms < max(0, self._oldest_readable()) or start_ms > self.observed_stream_time:
             return None
         if self.retain_duplicates:
             last = next(self.fetch_range(key, start_ms, start_ms, reverse=True), None)
@@ -197,6 +162,14 @@ class WindowBytesStore:
         first, last = self._readable(from_ms, to_ms)
         if first > last:
             return iter(())
+        if not self._remembers:
+            self._remember()
+        if first >= self._recent.complete_from:
+            recent = [
+                WindowEntry(key, start, value)
+                for start, _, value in self._recent.between(key, first, last)
+            ]
+            return reversed(recent) if reverse else iter(recent)
         interval = self.segment_interval_ms
         low, high = key + pack_suffix(first, 0), key + pack_suffix(last, 0xFFFF_FFFF) + b"\x00"
         segments = range(first // interval, last // interval + 1)
@@ -249,15 +222,13 @@ class WindowBytesStore:
         self, from_ms: int, to_ms: int, *, reverse: bool = False
     ) -> Iterator[WindowEntry]:
         """Return the entries of all keys with starts from `from_ms` to `to_ms`, inclusive."""
+        if self.time_ordered:
+            return self._by_time(from_ms, to_ms, reverse)
         return self.fetch_keys(None, None, from_ms, to_ms, reverse=reverse)
 
     def all(self, *, reverse: bool = False) -> Iterator[WindowEntry]:
         """Return all entries that have not expired."""
         return self.fetch_all(0, self.observed_stream_time, reverse=reverse)
-
-    def approximate_num_entries(self) -> int:
-        """Return about how many entries there are, expired ones not yet deleted included."""
-        return self.database.approximate_num_entries(self.name) + len(self.staged)
 
     def restore(
         self,
@@ -284,46 +255,51 @@ class WindowBytesStore:
             if segment >= live:
                 self.staged[pack_segment(segment) + key] = value
             self._sequence = max(self._sequence, part.sequence)
-        self._stage_state(observed)
-
-    def expired_ranges(self) -> list[KeyRange]:
-        """Return the segments that have expired since the last commit, as one range."""
-        live = self._live_segment(self.observed_stream_time)
-        if live <= self._expired_to:
-            return []
-        bounds = (pack_segment(self._expired_to), pack_segment(live))
-        # They would otherwise be written after the range delete, and never be deleted again.
-        expired = [key for key in self.staged if _FIRST_ENTRY <= key < bounds[1]]
-        for key in expired:
-            del self.staged[key]
-        self._reader.forget_order()
-        return [bounds]
-
-    def committed(self) -> None:
-        """Forget what was staged; it is in the database now."""
-        self.staged.clear()
-        self._reader.forget_order()
-        self._expired_to = self._live_segment(self.observed_stream_time)
-
-    def _live_segment(self, observed: int) -> int:
-        """Return the oldest segment that is kept when the clock stands at `observed`."""
-        return max(0, (observed - self.retention_ms) // self.segment_interval_ms)
+        self.observed_stream_time = observed
+        self.staged[STATE_KEY] = STATE.pack(observed, self._sequence)
+        self._restart_recent()
 
     def _oldest_readable(self) -> int:
-        return self.observed_stream_time - self.retention_ms + 1
+        oldest = self.observed_stream_time - self.retention_ms
+        return oldest if self.time_ordered else oldest + 1
 
     def _readable(self, from_ms: int, to_ms: int) -> tuple[int, int]:
         first = max(from_ms, self._oldest_readable(), 0)
         return first, min(to_ms, self.observed_stream_time)
 
-    def _next_sequence(self) -> int:
-        self._sequence = (self._sequence + 1) & MAX_SEQUENCE
-        return self._sequence
+    def _remember(self) -> None:
+        """From now on keep what is put in memory too."""
+        self._remembers = True
+        self._restart_recent()
 
-    def _stage_state(self, observed: int) -> None:
-        if observed > self.observed_stream_time or self.retain_duplicates:
-            self.observed_stream_time = observed
-            self.staged[_STATE_KEY] = _STATE.pack(observed, self._sequence)
+    def _by_time(self, from_ms: int, to_ms: int, reverse: bool) -> Iterator[WindowEntry]:
+        first, last = self._readable(from_ms, to_ms)
+        if first > last:
+            return iter(())
+        if not self._remembers:
+            self._remember()
+        recent: RecentEntries = self._recent
+        if first >= recent.complete_from:
+            found = [
+                (start, key + pack_suffix(0, order)[8:], value)
+                for key, (start, order, value) in recent.index.between_keys(None, None, first, last)
+            ]
+        else:
+            low, high = (time // self.segment_interval_ms for time in (first, last))
+            stored = self._reader.range(pack_segment(low), pack_segment(high + 1))
+            found = [
+                (unpack_suffix(key[-SUFFIX_BYTES:])[0], key[8:-SUFFIX_BYTES] + key[-4:], value)
+                for key, value in stored
+                if first <= window_start(key) <= last
+            ]
+        found.sort(reverse=reverse)
+        return iter([WindowEntry(key[:-4], start, value) for start, key, value in found])
+
+    def _refuse(self, key: bytes, start_ms: int) -> None:
+        """Drop a put whose segment is gone, or raise if there can be no such segment."""
+        if start_ms < 0:
+            raise negative_start(self.name, key, start_ms)
+        self.dropped += 1
 
 
 def _entry(found: tuple[bytes, bytes]) -> WindowEntry:
@@ -331,20 +307,19 @@ def _entry(found: tuple[bytes, bytes]) -> WindowEntry:
     return WindowEntry(key[SEGMENT_BYTES:-SUFFIX_BYTES], window_start(key), value)
 
 
-def _negative_start(name: str, key: bytes, start_ms: int) -> StateError:
+def negative_start(name: str, key: bytes, start_ms: int) -> StateError:
+    """Return the error for a window that starts before 0."""
     return StateError(
         f"window store {name}: the window of key {key!r} starts at {start_ms} ms; windows start "
         "at 0 or later. Check where its time comes from"
     )
 
 
-def _check_durations(name: str, retention_ms: int, window_size_ms: int, interval_ms: int) -> None:
-    if window_size_ms <= 0 or interval_ms <= 0 or retention_ms <= 0:
-        raise ConfigError(
-            f"window store {name}: retention ({retention_ms} ms), window size "
-            f"({window_size_ms} ms) and segment interval ({interval_ms} ms) must be above 0"
-        )
-    if retention_ms < window_size_ms:
+def check_window(name: str, retention_ms: int, window_size_ms: int) -> None:
+    """Refuse windows that are empty, or kept for less than their size."""
+    if window_size_ms <= 0:
+        raise ConfigError(f"window store {name}: window size ({window_size_ms} ms) must be above 0")
+    if 0 < retention_ms < window_size_ms:
         raise ConfigError(
             f"window store {name}: retention ({retention_ms} ms) is shorter than a window "
             f"({window_size_ms} ms): windows would expire before they end; make it longer"

@@ -10,6 +10,7 @@ from aliran.storage.state import (
     KeyValueBytesStore,
     KeyValueStore,
     MemorySessionStore,
+    MemoryWindowStore,
     SessionBytesStore,
     SessionStore,
     StagingStore,
@@ -74,6 +75,14 @@ def _open_timestamped_window(spec: op.StoreSpec, database: StateDatabase) -> Byt
 
 
 def _window(spec: op.StoreSpec, database: StateDatabase, *, timestamped: bool) -> BytesStore:
+    if not spec.persistent:
+        return MemoryWindowStore(
+            spec.name,
+            spec.retention_ms,
+            spec.window_size_ms,
+            retain_duplicates=spec.retain_duplicates,
+            timestamped=timestamped,
+        )
     return WindowBytesStore(
         spec.name,
         database,
@@ -82,6 +91,7 @@ def _window(spec: op.StoreSpec, database: StateDatabase, *, timestamped: bool) -
         retain_duplicates=spec.retain_duplicates,
         segment_interval_ms=spec.segment_interval_ms,
         timestamped=timestamped,
+        time_ordered=spec.time_ordered,
     )
 
 
@@ -104,6 +114,7 @@ _OPENERS: Mapping[op.StoreKind, Opener] = {
 _VIEWS: Mapping[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
     KeyValueBytesStore: (TimestampedKeyValueStore, KeyValueStore),
     WindowBytesStore: (TimestampedWindowStore, WindowStore),
+    MemoryWindowStore: (TimestampedWindowStore, WindowStore),
     SessionBytesStore: (SessionStore, SessionStore),
     MemorySessionStore: (SessionStore, SessionStore),
 }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aliran.core.errors import AliranError, ConfigError
 from aliran.storage.state import (
     MemoryStateDatabase,
+    MemoryWindowStore,
     RocksDBStateDatabase,
     StateDatabase,
     StateError,
@@ -24,6 +25,7 @@ from aliran.storage.state import (
     window_changelog_key,
 )
 from aliran.storage.state.key_schemas import pack_segment, prefix_end
+from aliran.storage.state.recent import RecentEntries
 
 
 @pytest.fixture(params=["memory", "rocksdb"])
@@ -311,3 +313,123 @@ def check(
     single = model.find(first, first, start, start)
     assert store.fetch(first, start) == (single[0].value if single else None)
     assert list(store.fetch_all(start, end)) == model.find(b"", b"\xff", start, end)
+
+
+def both(retention_ms: int = 100, **options: bool) -> list[WindowBytesStore | MemoryWindowStore]:
+    """A store in segments, and one that expires to the millisecond."""
+    segmented = WindowBytesStore(
+        "w",
+        MemoryStateDatabase(["w"]),
+        retention_ms,
+        10,
+        segment_interval_ms=50,
+        **options,
+    )
+    return [segmented, MemoryWindowStore("w", retention_ms, 10, **options)]
+
+
+def test_in_memory_windows_expire_to_the_millisecond() -> None:
+    segmented, exact = both()
+    for store in (segmented, exact):
+        store.put_all([(b"a", 100, b"1"), (b"a", 101, b"1"), (b"b", 200, b"1")])
+        assert starts(store.all()) == [(b"a", 101), (b"b", 200)]
+        store.put(b"c", b"late", 100)
+        store.put_window(101, [b"c"], [b"just in time"])
+        assert store.fetch(b"c", 101) == b"just in time"
+        assert store.fetch(b"c", 100) is None
+    assert (segmented.dropped, exact.dropped) == (0, 1)
+    exact.put(b"a", None, 101)
+    assert starts(exact.fetch_all(0, 150)) == [(b"c", 101)]
+    assert exact.approximate_num_entries() == 3
+    exact.committed()
+    assert starts(exact.all(reverse=True)) == [(b"b", 200), (b"c", 101)]
+
+
+def test_in_memory_windows_come_by_time_then_key() -> None:
+    segmented, exact = both()
+    entries = [(b"b", 10, b""), (b"a", 20, b""), (b"a\x00", 20, b""), (b"a", 10, b"")]
+    for store in (segmented, exact):
+        store.put_all(entries)
+    by_time = [(b"a", 10), (b"b", 10), (b"a", 20), (b"a\x00", 20)]
+    assert starts(exact.fetch_keys(b"a", b"b", 0, 20)) == by_time
+    assert starts(exact.fetch_all(0, 20, reverse=True)) == by_time[::-1]
+    assert starts(exact.fetch_keys(b"a\x00", None, 0, 20)) == [(b"b", 10), (b"a\x00", 20)]
+    by_key = [(b"a", 10), (b"a", 20), (b"a\x00", 20), (b"b", 10)]
+    assert sorted(starts(segmented.fetch_keys(b"a", b"b", 0, 20))) == by_key
+
+
+def test_without_value_only_the_join_store_in_memory_moves_its_clock() -> None:
+    segmented, exact = both(retain_duplicates=True)
+    for store in (segmented, exact):
+        store.put(b"a", b"1", 10)
+        store.put(b"a", None, 500)
+    assert (segmented.observed_stream_time, exact.observed_stream_time) == (10, 500)
+    assert starts(segmented.fetch_range(b"a", 0, 999)) == [(b"a", 10)]
+    assert starts(exact.fetch_range(b"a", 0, 999)) == []
+
+
+def test_stores_of_joins_restore_from_their_changelog() -> None:
+    for store, copy in zip(both(retain_duplicates=True), both(retain_duplicates=True), strict=True):
+        puts = [(b"a", 10, b"1"), (b"a", 10, b"2"), (b"a", 10, None), (b"a", 9, b"3")]
+        keys = store.put_all(puts)
+        copy.restore(keys, [value for _, _, value in puts], [0] * 4)
+        for each in (store, copy):
+            each.put(b"a", b"4", 10)
+            found = [entry.value for entry in each.fetch_range(b"a", 0, 20)]
+            assert found == [b"3", b"1", b"2", b"4"]
+
+
+def test_time_ordered_stores_come_by_start_and_show_one_millisecond_more() -> None:
+    plain, _ = both()
+    ordered = store_of(MemoryStateDatabase(["w"]), time_ordered=True)
+    for store in (plain, ordered):
+        store.put_all([(b"b", 100, b"1"), (b"a", 199, b"1"), (b"a", 99, b"1")])
+        store.put_all([(b"c", 200, b"1"), (b"a\x00", 199, b"1")])
+    assert starts(plain.all()) == [(b"a\x00", 199), (b"a", 199), (b"c", 200)]
+    for _ in range(2):  # first from the database, then from memory
+        assert starts(ordered.all()) == [(b"b", 100), (b"a", 199), (b"a\x00", 199), (b"c", 200)]
+        assert starts(ordered.fetch_all(100, 199, reverse=True))[::-1] == [
+            (b"b", 100), (b"a", 199), (b"a\x00", 199),
+        ]  # fmt: skip
+        assert ordered.fetch(b"b", 100) == b"1"
+        assert starts(ordered.fetch_range(b"b", 0, 300)) == [(b"b", 100)]
+        ordered.put(b"d", b"1", 200)
+        ordered.put(b"d", None, 200)
+
+
+DUPLICATES = st.lists(st.tuples(KEYS, STARTS, st.binary(max_size=1)), max_size=8)
+SPANS = st.tuples(KEYS, STARTS, STARTS)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.one_of(DUPLICATES, st.just("commit"), SPANS), max_size=16), st.integers(1, 9))
+def test_duplicates_are_found_whether_remembered_or_not(steps: list, kept: int) -> None:  # type: ignore[type-arg]
+    """Of two stores, one keeps but a few entries in memory, so that it has to read the others."""
+    puts: list[tuple[bytes, int, bytes]] = []
+    clock = -1
+    first, second = (both(retain_duplicates=True)[0] for _ in range(2))
+    assert isinstance(second, WindowBytesStore)
+    second._recent = RecentEntries(7, 0, max_entries=kept)
+    for step in steps:
+        for store in (first, second):
+            if step == "commit":
+                commit_changes([store], store.database, {})  # type: ignore[union-attr]
+            elif isinstance(step, list):
+                store.put_all(step)
+        if isinstance(step, list):
+            for key, start, value in step:
+                clock = max(clock, start)
+                if start // 50 >= (clock - 100) // 50:
+                    puts.append((key, start, value))
+        elif isinstance(step, tuple):
+            key, low, high = step
+            expected = [
+                (start, value)
+                for found, start, value in sorted(puts, key=lambda put: put[1])
+                if found == key and max(low, clock - 99) <= start <= high
+            ]
+            for store in (first, second):
+                found = store.fetch_range(key, low, high)
+                assert [(entry.start_ms, entry.value) for entry in found] == expected
+                back = store.fetch_range(key, low, high, reverse=True)
+                assert [(entry.start_ms, entry.value) for entry in back] == expected[::-1]
