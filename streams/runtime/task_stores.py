@@ -12,7 +12,7 @@ from typing import Any
 
 from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import Serde
-from aliran.storage.state import StateDatabase, WindowBytesStore, commit_changes
+from aliran.storage.state import StateDatabase, commit_changes
 from aliran.storage.state.typed import log_nothing
 from aliran.streams import operators as op
 from aliran.streams.engine.buffers import ChangelogBuffer
@@ -228,7 +228,7 @@ class TaskStores:
         cache = self._cache if self._may_cache(spec) else None
         initial = 0 if self._counts_into(spec.name) else None
         store, changelog = self._bytes[spec.name], self._buffers.get(spec.name)
-        if isinstance(store, WindowBytesStore):
+        if spec.kind in ("window", "timestamped-window"):
             return WindowTable(store, serdes, changelog, cache, initial)
         return KeyValueTable(store, serdes, changelog, cache, initial)
 
