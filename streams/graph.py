@@ -202,6 +202,15 @@ class Plan:
                 f"there is already a different store named {store.name!r}: give another store= name"
             )
 
+    def add_stores(self, stores: Iterable[str | StoreSpec]) -> tuple[str, ...]:
+        """Remember those that are no names, and return the names of all."""
+        names = []
+        for store in stores:
+            if isinstance(store, StoreSpec):
+                self.add_store(store)
+            names.append(store.name if isinstance(store, StoreSpec) else store)
+        return tuple(dict.fromkeys(names))
+
     def require_stores(self, operator: str, stores: Iterable[str]) -> None:
         """Refuse names of stores that were not added.
 

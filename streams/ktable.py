@@ -18,7 +18,7 @@ from aliran.streams.config_objects import (
 )
 from aliran.streams.dsl import Place, key_value_store
 from aliran.streams.functions import check_function, takes_key
-from aliran.streams.graph import PlanNode, TablePlan
+from aliran.streams.graph import PlanNode, ProcessorPlan, TablePlan
 from aliran.streams.operators import (
     ProcessorNode,
     StoreSpec,
@@ -28,9 +28,12 @@ from aliran.streams.operators import (
     TableMapValues,
     TableSelect,
     TableToStream,
+    TableTransformValues,
+    TableView,
 )
 from aliran.streams.table_base import table_config
 from aliran.streams.table_joins import TableJoins
+from aliran.streams.topology_builder import supplied_stores
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from aliran.streams.grouped_table import KGroupedTable
     from aliran.streams.kstream import KStream
     from aliran.streams.topology_builder import TopologyBuilder
+    from aliran.streams.value_transformer import ValueTransformer
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -178,6 +182,39 @@ class KTable(TableJoins[K, V]):
         operator = TableMapValues(mapper, keyed)
         return self._view(operator, "KTABLE-MAPVALUES-", name, config, (serde,))
 
+    def transform_values(
+        self,
+        supplier: Callable[[], ValueTransformer[K, V, V2]],
+        *stores: str | StoreSpec,
+        materialized: Materialized[K, V2] | None = None,
+        value: SerdeLike[V2] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[K, V2]:
+        """Replace each value by what a transformer of your own makes of it, which may use stores.
+
+        Args:
+            supplier: Makes a transformer for each task; a `ValueTransformer` class will do. Where
+                the table has no store, each operator that looks into it gets one of its own.
+            stores: Names of stores that were added, or the stores themselves.
+            materialized: Store, value and options as an object.
+            value: Type or serde of the new values.
+            store: Name of a store of the table's own; None computes values when looked up.
+            name: Name of the processor.
+            options: See `Materialized`.
+        """
+        check_function("transform_values", "supplier()", supplier)
+        config = table_config("transform_values", materialized, store, {**options, "value": value})
+        plan, processor = self._place.dsl.plan, text_of(name)
+        processor = self._place.dsl.names.processor("KTABLE-TRANSFORMVALUES-", processor)
+        names = plan.add_stores((*stores, *supplied_stores(supplier)))
+        plan.require_stores(processor, names)
+        operator = TableTransformValues(processor, supplier)
+        step = ProcessorPlan(processor, operator, names)
+        plan.add(step, self._place.step)
+        return self._viewed(step, operator, self._place.at(step, value_serde=None), config)
+
     @overload
     def to_stream(self, *, name: NameLike = None) -> KStream[K, V]: ...
     @overload
@@ -248,16 +285,25 @@ class KTable(TableJoins[K, V]):
         place = self._place
         if new_value is not None:
             place = replace(place, value_serde=new_value[0])
-        if config is not None:
-            if config.store is None:
-                place.dsl.names.store(prefix)  # Kafka draws a number for a store it does not make
-            key, value = place.key_or_default(config.key), place.value_or_default(config.value)
-            place = replace(place, key_serde=key, value_serde=value)
+        if config is not None and config.store is None:
+            place.dsl.names.store(prefix)  # Kafka draws a number for a store it does not make
         known = isinstance(operator, TableFilter) and self.send_old_values(force=False)
         step = place.append(prefix, operator, text_of(name))
         # Where it can be had, a filter uses the old value to leave out tombstones that are no news.
         step.sends_old_values = known
-        here = place.at(step)
+        return self._viewed(step, operator, place.at(step), config)
+
+    def _viewed(
+        self,
+        step: ProcessorPlan,
+        operator: TableView,
+        here: Place,
+        config: Materialized[Any, Any] | None,
+    ) -> KTable[K, Any]:
+        """Return the table that `operator` gives, with a store of its own if it has a name."""
+        if config is not None:
+            key, value = here.key_or_default(config.key), here.value_or_default(config.value)
+            here = replace(here, key_serde=key, value_serde=value)
         if config is None or config.store is None:
             return KTable(
                 here,
@@ -267,11 +313,11 @@ class KTable(TableJoins[K, V]):
             )
         store = config.store
         spec = key_value_store(config, store, here.key_or_default(), here.value_or_default())
-        place.dsl.plan.add_store(spec)
+        here.dsl.plan.add_store(spec)
         step.operator = replace(operator, store=store)
-        step.stores = (store,)
+        step.stores = (*step.stores, store)
         return KTable(here, lambda: TableGetter(store), store)
 
-    def _getter_through(self, operator: TableFilter | TableMapValues) -> TableGetter:
+    def _getter_through(self, operator: TableView) -> TableGetter:
         below = self._getter()
         return replace(below, transforms=(*below.transforms, operator))

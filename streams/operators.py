@@ -158,6 +158,28 @@ class TableMapValues:
     store: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TableTransformValues:
+    """Replace the value of each update by what a transformer of the user's makes of it.
+
+    Deletions are transformed too. Kafka: `KTableTransformValues`.
+
+    Attributes:
+        name: Name of the processor.
+        supplier: Makes a transformer for each task, and one for each operator that looks into
+            the table where it is not stored.
+        store: Name of the table's own store.
+    """
+
+    name: str
+    supplier: Callable[[], Any]
+    store: str | None = None
+
+
+TableView: TypeAlias = TableFilter | TableMapValues | TableTransformValues
+"""Tables that can be computed from the one in front when somebody looks into them."""
+
+
 # ---------------------------------------------------------------------------- operators: state
 
 
@@ -204,7 +226,7 @@ class TableGetter:
     """
 
     store: str
-    transforms: tuple[TableFilter | TableMapValues, ...] = ()
+    transforms: tuple[TableView, ...] = ()
     joined: JoinedGetter | None = None
 
     @property
@@ -329,6 +351,7 @@ Operator: TypeAlias = (
     | TableToStream
     | TableFilter
     | TableMapValues
+    | TableTransformValues
     | TableJoin
     | TableMerge
     | TableSelect

@@ -81,6 +81,10 @@ class Bindings(Protocol):
         """Return the bound `process` method of a custom processor."""
         ...
 
+    def transformer(self, spec: op.TableTransformValues) -> Callable[[Any, Any, int], Any]:
+        """Return `transform(key, value, time)` of a new transformer of a table's values."""
+        ...
+
     def is_trusted(self, source: op.SourceNode) -> bool:
         """Tell whether we wrote what a source reads, so that unused values need no decoding."""
         ...
@@ -372,6 +376,7 @@ def _store_of(node: op.Node) -> str:
         | op.StreamToTable
         | op.TableFilter
         | op.TableMapValues
+        | op.TableTransformValues
         | op.TableMerge
         | op.TableAggregate,
     ):

@@ -28,8 +28,10 @@ def open_getter(bindings: Bindings, spec: op.TableGetter) -> Getter:
     for transform in spec.transforms:
         if isinstance(transform, op.TableFilter):
             getter = _filtered(getter, transform)
-        else:
+        elif isinstance(transform, op.TableMapValues):
             getter = _mapped(getter, transform)
+        else:
+            getter = _transformed(getter, bindings.transformer(transform))
     return getter
 
 
@@ -51,6 +53,14 @@ def _mapped(getter: Getter, spec: op.TableMapValues) -> Getter:
         if found is None:
             return None
         return _row(mapper(key, found[0]) if with_key else mapper(found[0]), found[1])
+
+    return get
+
+
+def _transformed(getter: Getter, transform: Callable[[Any, Any, int], Any]) -> Getter:
+    def get(key: Any) -> Found:
+        value, time = getter(key) or (None, -1)
+        return _row(transform(key, value, time), time)
 
     return get
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from aliran.streams import operators as op
 
-TAKES_OLD_VALUES: set[type] = {op.TableFilter, op.TableMapValues}
+TAKES_OLD_VALUES: set[type] = {op.TableFilter, op.TableMapValues, op.TableTransformValues}
 """Operators that do something with the old value; others behind a sender do not see it."""
 
 

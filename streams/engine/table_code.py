@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aliran.streams import operators as op
@@ -78,6 +77,18 @@ def _mapped(c: Compiler, spec: op.TableMapValues, key: str, value: str) -> str:
     return name
 
 
+def _write_table_transform_values(
+    c: Compiler, node: op.ProcessorNode, spec: op.TableTransformValues, v: Vars
+) -> None:
+    key = c.key(v)
+    transform, value, old = c.bind("f", c.bindings.transformer(spec)), c.fresh("v"), None
+    c.code.line(f"{value} = {transform}({key}, {v.value}, {v.time})", "call transform()")
+    if node.sends_old_values and spec.store is None:
+        old = c.fresh("o")
+        c.code.line(f"{old} = {transform}({key}, {v.old or None}, {v.time})", "call transform()")
+    write_table_update(c, node, spec.store, c.with_key(v, key)._replace(value=value, old=old))
+
+
 def write_table_update(c: Compiler, node: op.ProcessorNode, store: str | None, v: Vars) -> None:
     """Put the record into the table's store, if it has one, and forward it."""
     if store is None:
@@ -108,7 +119,7 @@ def _write_stream_table_join(
         code.line("stats.dropped_records += 1")
     with code.block("else:"):
         right = _write_look_up(c, spec.table, key)
-        for transform in spec.table.transforms:
+        for transform in _plain_views(spec.table):
             right = (
                 _filtered(c, transform, key, right)
                 if isinstance(transform, op.TableFilter)
@@ -121,14 +132,28 @@ def _write_stream_table_join(
                 _write_joined(c, node, spec, v, key, right)
 
 
+def _is_plain(getter: op.TableGetter) -> bool:
+    """Tell whether a look-up is a store and functions, which is written into the loop."""
+    return getter.joined is None and len(_plain_views(getter)) == len(getter.transforms)
+
+
+def _plain_views(getter: op.TableGetter) -> list[op.TableFilter | op.TableMapValues]:
+    if getter.joined is not None:
+        return []
+    views = [
+        each for each in getter.transforms if isinstance(each, op.TableFilter | op.TableMapValues)
+    ]
+    return views if len(views) == len(getter.transforms) else []
+
+
 def _write_look_up(c: Compiler, getter: op.TableGetter, key: str) -> str:
-    """Look into the store of a table, or into both of a join; its views are still to be applied."""
+    """Look into the store of a table, whose views are still to be applied, or into a getter."""
     right = c.fresh("r")
-    if getter.joined is None:
+    if _is_plain(getter):
         get = c.bind("get", c.bindings.table(getter.store).get)
         c.code.line(f"{right} = None if {key} is None else {get}({key})", "read the table")
         return right
-    get = c.bind("get", open_getter(c.bindings, replace(getter, transforms=())))
+    get = c.bind("get", open_getter(c.bindings, getter))
     c.code.line(f"{right} = None if {key} is None else {get}({key})", "read the tables")
     c.code.line(f"if {right} is not None: {right} = {right}[0]")
     return right
@@ -149,5 +174,6 @@ WRITERS: dict[type, Callable[..., None]] = {
     op.TableToStream: _write_table_to_stream,
     op.TableFilter: _write_table_filter,
     op.TableMapValues: _write_table_map_values,
+    op.TableTransformValues: _write_table_transform_values,
     op.StreamTableJoin: _write_stream_table_join,
 }

@@ -27,6 +27,8 @@ class TaskProcessorContext:
         operator = getattr(node, "operator", None)
         self._keeps_keys = isinstance(operator, op.Custom) and operator.fixed_key
         self.expected_key: Any = None
+        # Of the record in hand, where that is not the input record's: behind a cache, for one.
+        self.record_time_ms: int | None = None
 
     @property
     def application_id(self) -> str:
@@ -123,7 +125,9 @@ class TaskProcessorContext:
 
     @property
     def timestamp(self) -> int:
-        """The time of the input record being processed, for stores that log with it."""
+        """The time of the record being processed, for stores that log with it."""
+        if self.record_time_ms is not None:
+            return self.record_time_ms
         current = self._task.current
         return current.timestamp if current is not None else max(0, self._task.stream_time_ms())
 
@@ -143,3 +147,18 @@ class TaskProcessorContext:
                 )
             nodes = [child]
         return [self._task.forward_to(name) for name in nodes]
+
+
+class ForwardingDisabledContext(TaskProcessorContext):
+    """The context of what only returns values. Kafka: `ForwardingDisabledProcessorContext`."""
+
+    def forward(self, record: Record[Any, Any], child: str | None = None) -> None:  # noqa: ARG002
+        """Refuse.
+
+        Raises:
+            StreamsError: Always; the message says what to do instead.
+        """
+        raise StreamsError(
+            f"{self._node.name!r} transforms values and cannot forward records: return the new "
+            "value from transform(), or use to_stream().process()"
+        )

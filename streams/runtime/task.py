@@ -29,7 +29,7 @@ from aliran.streams.engine.compiler import Compiled, compile_nodes
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import ProcessingError
 from aliran.streams.runtime import failures
-from aliran.streams.runtime.context import TaskProcessorContext
+from aliran.streams.runtime.context import ForwardingDisabledContext, TaskProcessorContext
 from aliran.streams.runtime.partition_group import PartitionGroup
 from aliran.streams.runtime.punctuation import Punctuation, PunctuationQueue
 from aliran.streams.runtime.record_queue import CurrentRecord, RecordQueue
@@ -330,6 +330,24 @@ class StreamTask:
             process(record)
 
         return process_fixed
+
+    def transformer(self, spec: op.TableTransformValues) -> Callable[[Any, Any, int], Any]:
+        """Return `transform(key, value, time)` of a new transformer, begun and ended here."""
+        node = self._environment.topology.node(spec.name)
+        if not isinstance(node, op.ProcessorNode):
+            raise ProcessingError(f"{spec.name!r} is no processor")
+        transformer = spec.supplier()
+        context = ForwardingDisabledContext(self, node)
+        self._processors[f"{spec.name} #{len(self._processors)}"] = (transformer, context)
+
+        def transform(key: Any, value: Any, time: int) -> Any:
+            context.record_time_ms = time
+            try:
+                return transformer.transform(key, value)
+            finally:
+                context.record_time_ms = None
+
+        return transform
 
     def is_trusted(self, source: op.SourceNode) -> bool:
         """Tell whether a source reads nothing but repartition topics, which we write ourselves."""

@@ -238,8 +238,9 @@ class TaskStores:
             return False
         return not any(
             isinstance(node, op.ProcessorNode)
-            and isinstance(node.operator, op.Custom)
+            and isinstance(node.operator, op.Custom | op.TableTransformValues)
             and spec.name in node.stores
+            and not self._is_dsl(spec.name, node.operator)
             for node in self._nodes
         )
 

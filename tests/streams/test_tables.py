@@ -13,7 +13,17 @@ from typing import Any
 import pytest
 from golden_results import GOLDEN, load, replay
 
-from aliran.streams import KGroupedTable, KTable, StreamsBuilder
+from aliran.streams import (
+    KGroupedTable,
+    KTable,
+    ProcessingError,
+    Record,
+    Stores,
+    StreamsBuilder,
+    TopologyTestDriver,
+)
+from aliran.streams.processor import ProcessingContext
+from aliran.streams.value_transformer import ValueTransformer
 
 FOLDER = GOLDEN.parent / "tables"
 Build = Callable[[StreamsBuilder], object]
@@ -319,6 +329,83 @@ def group_of_groups(b: StreamsBuilder) -> None:
     counts = b.table("left").group_by(lambda k, v: (v, k)).count().filter(lambda k, n: n > 0)
     groups = counts.group_by(lambda k, n: (parity(k), n), key=str, value=int)
     groups.reduce(total, difference).to_stream().to("out")
+
+
+# ---------------------------------------------------------------------------- transformers
+
+
+class Numbered(ValueTransformer[str, str, str]):
+    """Tells how often it was called for the key, from a store."""
+
+    def init(self, context: ProcessingContext) -> None:
+        super().init(context)
+        self.calls = context.get_state_store("calls")
+
+    def transform(self, key: str, value: str | None) -> str | None:
+        number = (self.calls.get(key) or 0) + 1
+        self.calls.put(key, number)
+        return None if value == "3" else f"{key}{java(value)}#{number}"
+
+
+class Shouting(ValueTransformer[str, str, str]):
+    """Needs no store."""
+
+    def transform(self, key: str, value: str | None) -> str | None:
+        return None if value is None or value == "2" else f"{key}{value}!"
+
+
+def calls(b: StreamsBuilder) -> None:
+    b.add_state_store(Stores.persistent_key_value_store("calls", value=int))
+
+
+@case
+def transform_values(b: StreamsBuilder) -> None:
+    calls(b)
+    b.table("left").transform_values(Numbered, "calls").to_stream().to("out", value=str)
+
+
+@case
+def transform_values_stored(b: StreamsBuilder) -> None:
+    calls(b)
+    table = b.table("left").transform_values(Numbered, "calls", store="mine", name="named")
+    table.to_stream().to("out", value=str)
+
+
+@case
+def transform_values_grouped(b: StreamsBuilder) -> None:
+    calls(b)
+    table = b.table("left").transform_values(Numbered, "calls")
+    groups = table.group_by(lambda k, v: (k, v), value=str)
+    groups.reduce(add, subtract).to_stream().to("out")
+
+
+@case
+def transform_values_stored_and_grouped(b: StreamsBuilder) -> None:
+    calls(b)
+    table = b.table("left", store="rows").transform_values(Numbered, "calls", store="mine")
+    groups = table.filter(lambda k, v: k != "b").group_by(lambda k, v: (k, v), value=str)
+    groups.reduce(add, subtract).to_stream().to("out")
+
+
+@case
+def transform_values_joined(b: StreamsBuilder) -> None:
+    shouted = b.table("left").transform_values(Shouting, key=str, value=str)
+    shouted.left_join(b.table("right"), plus).to_stream().to("out")
+    b.stream("stream").left_join(shouted, plus).to("joined")
+
+
+def test_a_transformer_cannot_forward() -> None:
+    class Forwarding(Shouting):
+        def transform(self, key: str, value: str | None) -> str | None:
+            self.context.forward(Record(key, value, 0))  # type: ignore[attr-defined]
+            return value
+
+    b = StreamsBuilder()
+    b.table("left").transform_values(Forwarding, name="louder").to_stream().to("out", value=str)
+    with TopologyTestDriver(b.build()) as driver:
+        topic = driver.create_input_topic("left")
+        with pytest.raises(ProcessingError, match="'louder' transforms values and cannot forward"):
+            topic.pipe_input("a", "1")
 
 
 # ---------------------------------------------------------------------------- the tests

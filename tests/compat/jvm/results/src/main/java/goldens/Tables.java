@@ -20,7 +20,10 @@ import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.Named;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.TimeWindows;
+import org.apache.kafka.streams.kstream.ValueTransformerWithKey;
+import org.apache.kafka.streams.processor.ProcessorContext;
 import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.Stores;
 
 /** Operators of tables, on random updates; the topologies again in tests/streams/test_tables.py. */
 public final class Tables {
@@ -90,6 +93,7 @@ public final class Tables {
         joins();
         chains();
         groups();
+        transforms();
     }
 
     private static void joins() {
@@ -237,5 +241,73 @@ public final class Tables {
             .filter((k, n) -> n > 0).groupBy((k, n) -> KeyValue.pair(parity(k), n), Grouped.with(STR, LONG))
             .reduce(Long::sum, (x, y) -> x - y, Materialized.with(STR, LONG)).toStream()
             .to("out", Produced.valueSerde(LONG)), "left");
+    }
+
+    /** Tells how often it was called for the key, from a store. */
+    private static final class Numbered implements ValueTransformerWithKey<String, String, String> {
+        private KeyValueStore<String, Long> calls;
+
+        @Override
+        public void init(final ProcessorContext context) {
+            calls = context.getStateStore("calls");
+        }
+
+        @Override
+        public String transform(final String key, final String value) {
+            final Long before = calls.get(key);
+            final long number = before == null ? 1 : before + 1;
+            calls.put(key, number);
+            return "3".equals(value) ? null : key + value + "#" + number;
+        }
+
+        @Override
+        public void close() { }
+    }
+
+    /** Needs no store. */
+    private static final class Shouting implements ValueTransformerWithKey<String, String, String> {
+        @Override
+        public void init(final ProcessorContext context) { }
+
+        @Override
+        public String transform(final String key, final String value) {
+            return value == null ? null : "2".equals(value) ? null : key + value + "!";
+        }
+
+        @Override
+        public void close() { }
+    }
+
+    private static void calls(final StreamsBuilder b) {
+        b.addStateStore(Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore("calls"), STR, LONG));
+    }
+
+    private static void transforms() {
+        both("transform_values", b -> {
+            calls(b);
+            b.<String, String>table("left").transformValues(Numbered::new, "calls").toStream().to("out");
+        }, "left");
+        both("transform_values_stored", b -> {
+            calls(b);
+            b.<String, String>table("left").transformValues(Numbered::new, store("mine"), Named.as("named"), "calls")
+                .toStream().to("out");
+        }, "left");
+        both("transform_values_grouped", b -> {
+            calls(b);
+            b.<String, String>table("left").transformValues(Numbered::new, "calls")
+                .groupBy((k, v) -> KeyValue.pair(k, v)).reduce(Tables::add, Tables::subtract).toStream().to("out");
+        }, "left");
+        both("transform_values_stored_and_grouped", b -> {
+            calls(b);
+            b.<String, String>table("left", store("rows")).transformValues(Numbered::new, store("mine"), "calls")
+                .filter((k, v) -> !k.equals("b")).groupBy((k, v) -> KeyValue.pair(k, v))
+                .reduce(Tables::add, Tables::subtract).toStream().to("out");
+        }, "left");
+        both("transform_values_joined", b -> {
+            final KTable<String, String> shouted = b.<String, String>table("left")
+                .transformValues(Shouting::new, Materialized.with(STR, STR));
+            shouted.leftJoin(b.<String, String>table("right"), Tables::plus).toStream().to("out");
+            b.<String, String>stream("stream").leftJoin(shouted, Tables::plus).to("joined");
+        }, "left", "right", "stream");
     }
 }
