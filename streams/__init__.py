@@ -23,6 +23,7 @@ from aliran.streams.errors import (
 )
 from aliran.streams.grouped import KGroupedStream, TimeWindowedKStream
 from aliran.streams.grouped_table import KGroupedTable
+from aliran.streams.join_windows import JoinWindows
 from aliran.streams.kstream import KStream
 from aliran.streams.ktable import KTable
 from aliran.streams.operators import StoreSpec
@@ -48,6 +49,7 @@ from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.kafka_streams import KafkaStreams, StreamsStatistics
 from aliran.streams.runtime.state import State
 from aliran.streams.stores import Stores
+from aliran.streams.stream_joins import StreamJoined
 from aliran.streams.testing import KeyValue, TestInputTopic, TestOutputTopic, TopologyTestDriver
 from aliran.streams.topology import Topology
 from aliran.streams.topology_builder import TopologyBuilder
@@ -66,6 +68,7 @@ __all__ = [
     "Grouped",
     "IllegalStateError",
     "InvalidTimestampError",
+    "JoinWindows",
     "Joined",
     "KGroupedStream",
     "KGroupedTable",
@@ -87,6 +90,7 @@ __all__ = [
     "State",
     "StoreSpec",
     "Stores",
+    "StreamJoined",
     "StreamsBuilder",
     "StreamsConfig",
     "StreamsError",

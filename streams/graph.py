@@ -211,6 +211,18 @@ class Plan:
             names.append(store.name if isinstance(store, StoreSpec) else store)
         return tuple(dict.fromkeys(names))
 
+    def add_own_store(self, store: StoreSpec) -> None:
+        """Remember a store that an operator has to itself.
+
+        Raises:
+            TopologyError: There is a store of that name, even if it looks the same.
+        """
+        if store.name in self._stores:
+            raise TopologyError(
+                f"there is already a store named {store.name!r}: give another store= name"
+            )
+        self._stores[store.name] = store
+
     def require_stores(self, operator: str, stores: Iterable[str]) -> None:
         """Refuse names of stores that were not added.
 

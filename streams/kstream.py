@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aliran.serdes import SerdeLike
 from aliran.streams import inference
 from aliran.streams.config_objects import (
     Grouped,
-    Joined,
     Materialized,
     NameLike,
     Produced,
@@ -20,9 +19,10 @@ from aliran.streams.config_objects import (
 )
 from aliran.streams.dsl import Place, behind_repartition, key_value_store, new_repartition
 from aliran.streams.errors import TopologyError
-from aliran.streams.functions import check_function, takes_key
-from aliran.streams.graph import ProcessorPlan, RepartitionPlan, SinkPlan
+from aliran.streams.functions import check_function
+from aliran.streams.graph import ProcessorPlan, SinkPlan
 from aliran.streams.grouped import KGroupedStream
+from aliran.streams.kstream_joins import KStreamJoins
 from aliran.streams.ktable import KTable, StreamToTablePlan
 from aliran.streams.naming import check_name
 from aliran.streams.operators import (
@@ -31,9 +31,7 @@ from aliran.streams.operators import (
     SelectKey,
     SinkNode,
     StoreSpec,
-    StreamTableJoin,
 )
-from aliran.streams.stream_transforms import StreamTransforms
 from aliran.streams.topology_builder import supplied_stores
 
 if TYPE_CHECKING:
@@ -45,19 +43,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 K2 = TypeVar("K2")
 V2 = TypeVar("V2")
-VT = TypeVar("VT")
 
 
-class KStream(StreamTransforms[K, V]):
+class KStream(KStreamJoins[K, V]):
     """A stream of records with keys of type K and values of type V. Kafka: `KStream`.
 
     Streams are not made by hand: `StreamsBuilder.stream` gives the first, operators give others.
     A stream may be used several times; each use sees all records.
     """
-
-    def __init__(self, place: Place) -> None:
-        super().__init__(place)
-        self._join_repartition: RepartitionPlan | None = None
 
     def to(
         self,
@@ -221,92 +214,6 @@ class KStream(StreamTransforms[K, V]):
         table_place = place.at(step, key_serde=key_serde, value_serde=value_serde)
         return KTable.of_step(table_place, step, queryable=config.store)
 
-    @overload
-    def join(
-        self,
-        table: KTable[K, VT],
-        joiner: Callable[[V, VT], V2],
-        joined: Joined[K, V, VT] | None = None,
-        *,
-        with_key: bool | None = None,
-        key: SerdeLike[K] | None = None,
-        value: SerdeLike[V] | None = None,
-        name: NameLike = None,
-    ) -> KStream[K, V2]: ...
-    @overload
-    def join(
-        self,
-        table: KTable[K, VT],
-        joiner: Callable[[K, V, VT], V2],
-        joined: Joined[K, V, VT] | None = None,
-        *,
-        with_key: bool | None = None,
-        key: SerdeLike[K] | None = None,
-        value: SerdeLike[V] | None = None,
-        name: NameLike = None,
-    ) -> KStream[K, V2]: ...
-    def join(
-        self,
-        table: KTable[K, VT],
-        joiner: Callable[..., Any],
-        joined: Joined[K, V, VT] | None = None,
-        *,
-        with_key: bool | None = None,
-        **keywords: Any,
-    ) -> KStream[K, Any]:
-        """Join each record with the table's current value of its key; without one it is dropped.
-
-        Only records of the stream give results, updates of the table do not. Keys that may have
-        changed go through a repartition topic first.
-
-        Args:
-            table: Must have as many partitions as this stream.
-            joiner: `joiner(value, table_value)` or `joiner(key, value, table_value)`.
-            joined: The keywords as an object.
-            with_key: Says which of the two `joiner` is, where its parameters do not.
-            keywords: `key`, `value`: type or serde where it is not known; `name`: names the join
-                and the repartition topic.
-        """
-        config = with_keywords("join", joined, Joined(), **keywords)
-        return self._join_table("join", table, joiner, config, with_key)
-
-    @overload
-    def left_join(
-        self,
-        table: KTable[K, VT],
-        joiner: Callable[[V, VT | None], V2],
-        joined: Joined[K, V, VT] | None = None,
-        *,
-        with_key: bool | None = None,
-        key: SerdeLike[K] | None = None,
-        value: SerdeLike[V] | None = None,
-        name: NameLike = None,
-    ) -> KStream[K, V2]: ...
-    @overload
-    def left_join(
-        self,
-        table: KTable[K, VT],
-        joiner: Callable[[K, V, VT | None], V2],
-        joined: Joined[K, V, VT] | None = None,
-        *,
-        with_key: bool | None = None,
-        key: SerdeLike[K] | None = None,
-        value: SerdeLike[V] | None = None,
-        name: NameLike = None,
-    ) -> KStream[K, V2]: ...
-    def left_join(
-        self,
-        table: KTable[K, VT],
-        joiner: Callable[..., Any],
-        joined: Joined[K, V, VT] | None = None,
-        *,
-        with_key: bool | None = None,
-        **keywords: Any,
-    ) -> KStream[K, Any]:
-        """Join as `join` does, but with None for the table's value where it has none."""
-        config = with_keywords("left_join", joined, Joined(), **keywords)
-        return self._join_table("left_join", table, joiner, config, with_key)
-
     def process(
         self,
         supplier: Callable[[], Processor[K, V, K2, V2]],
@@ -362,48 +269,6 @@ class KStream(StreamTransforms[K, V]):
         step = ProcessorPlan(processor, operator, tuple(dict.fromkeys(names)))
         dsl.plan.add(step, place.step)
         return place.at(step, value_serde=None)
-
-    def _join_table(
-        self,
-        method: str,
-        table: KTable[K, Any],
-        joiner: Callable[..., Any],
-        config: Joined[K, V, Any],
-        with_key: bool | None,
-    ) -> KStream[K, Any]:
-        if not isinstance(table, KTable):
-            raise TopologyError(f"{method} takes a KTable, got {type(table).__name__}")
-        keyed = takes_key(method, joiner, "joiner(value, table_value)", with_key)
-        left = method == "left_join"
-        place = self._copartitioned_with(table, config)
-        prefix = "KSTREAM-LEFTJOIN-" if left else "KSTREAM-JOIN-"
-        processor = place.dsl.names.processor(prefix, config.name)
-        getter = table.getter()
-        operator = StreamTableJoin(getter, joiner, left=left, with_key=keyed)
-        step = ProcessorPlan(processor, operator, getter.stores, relaxed_join=left)
-        place.dsl.plan.add(step, place.step)
-        return KStream(
-            place.at(
-                step,
-                key_serde=place.key_or_default(config.key) if config.key else place.key_serde,
-                value_serde=inference.value_serde(joiner),
-                sources=place.sources | table.sources,
-                needs_repartition=False,
-            )
-        )
-
-    def _copartitioned_with(self, table: KTable[K, Any], config: Joined[K, V, Any]) -> Place:
-        place, plan = self._place, self._place.dsl.plan
-        if place.needs_repartition:
-            prefix = config.name or place.name
-            made = new_repartition(place, prefix, key=config.key, value=config.value)
-            # A second join without a name shares the topic of the first; Kafka does the same.
-            if self._join_repartition is None or config.name is not None:
-                plan.add(made, place.step)
-                self._join_repartition = made
-            place = behind_repartition(place, self._join_repartition)
-        plan.copartition(place.sources | table.sources)
-        return place
 
 
 def _grouped_place(place: Place, config: Grouped[Any, Any]) -> Place:

@@ -324,6 +324,79 @@ class StreamTableJoin:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinWindows:
+    """How far apart in time two records may be: from `before_ms` before to `after_ms` after.
+
+    Seen from a record of the left stream at time t, those of the right stream between
+    t - before_ms and t + after_ms match, both inclusive. One of the two may be negative.
+
+    Attributes:
+        grace_ms: How long after its window has ended a record without a match is waited for.
+    """
+
+    before_ms: int
+    after_ms: int
+    grace_ms: int
+
+    @property
+    def size_ms(self) -> int:
+        """The length of the window."""
+        return self.before_ms + self.after_ms
+
+
+@dataclass(frozen=True, slots=True)
+class JoinWindow:
+    """Forward each record to the join, then remember it for the other side.
+
+    Kafka: `KStreamJoinWindow`.
+
+    Attributes:
+        store: Name of the window store; it keeps duplicates.
+    """
+
+    store: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamJoin:
+    """One side of a join of two streams. Kafka: `KStreamKStreamJoin`.
+
+    `joiner(left value, right value)`, or `joiner(key, left value, right value)` where `with_key`.
+
+    Attributes:
+        windows: As the user gave them, seen from the left stream.
+        is_left: Whether the records are those of the left stream.
+        outer: Whether a record without a match gives a result, with None for the other value.
+        own_store: The window store that remembers this side.
+        other_store: The window store to look into.
+        unmatched_store: Where records wait whose match may still come; None for inner joins.
+    """
+
+    joiner: AnyFunction
+    with_key: bool
+    windows: JoinWindows
+    is_left: bool
+    outer: bool
+    own_store: str
+    other_store: str
+    unmatched_store: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSelfJoin:
+    """A stream joined with itself, by one store. Kafka: `KStreamKStreamSelfJoin`.
+
+    Attributes:
+        store: The window store that remembers the stream.
+    """
+
+    joiner: AnyFunction
+    with_key: bool
+    windows: JoinWindows
+    store: str
+
+
+@dataclass(frozen=True, slots=True)
 class Custom:
     """A processor of the user's, made anew for each task by `supplier()`.
 
@@ -358,6 +431,9 @@ Operator: TypeAlias = (
     | TableAggregate
     | Aggregate
     | StreamTableJoin
+    | JoinWindow
+    | StreamJoin
+    | StreamSelfJoin
     | Custom
 )
 

@@ -83,6 +83,7 @@ class TopologyTestDriver:
             cache=CacheBudget(settings.cache_max_bytes) if settings.cache_max_bytes else None,
             on_error=settings.on_error,
             default_extractor=settings.default_timestamp_extractor,
+            outer_join_emit_interval_ms=settings.outer_join_emit_interval_ms,
         )
         stores = TaskStores(
             topology.stores,

@@ -23,6 +23,7 @@ class ChangelogBuffer:
         self._keys: list[bytes | None] = []
         self._values: list[bytes | None] = []
         self._timestamps: list[int] = []
+        self._headers: dict[int, Headers] = {}
 
     def extend(self, keys: list[bytes], values: list[bytes | None], timestamps: list[int]) -> None:
         """Add updates; a None value deletes."""
@@ -30,8 +31,12 @@ class ChangelogBuffer:
         self._values += values
         self._timestamps += timestamps
 
-    def append(self, key: bytes, value: bytes | None, timestamp: int) -> None:
-        """Add one update."""
+    def append(
+        self, key: bytes, value: bytes | None, timestamp: int, headers: Headers | None = None
+    ) -> None:
+        """Add one update; few stores log headers."""
+        if headers:
+            self._headers[len(self._keys)] = headers
         self._keys.append(key)
         self._values.append(value)
         self._timestamps.append(timestamp)
@@ -40,9 +45,15 @@ class ChangelogBuffer:
         """Hand over what has gathered."""
         if self._keys:
             yield Columns(
-                self.topic, self.partition, (), self._keys, self._values, self._timestamps
+                self.topic,
+                self.partition,
+                (),
+                self._keys,
+                self._values,
+                self._timestamps,
+                _headers_column(self._headers, len(self._keys)),
             )
-            self._keys, self._values, self._timestamps = [], [], []
+            self._keys, self._values, self._timestamps, self._headers = [], [], [], {}
 
 
 class SinkBuffer:
@@ -75,7 +86,7 @@ class SinkBuffer:
         """Hand over what has gathered, a batch for each partition."""
         if not self.keys:
             return
-        headers = self._headers_column()
+        headers = _headers_column(self.headers, len(self.keys))
         if self._partition_count == 1:
             yield Columns(self.topic, 0, (), self.keys, self.values, self.timestamps, headers)
         else:
@@ -192,6 +203,14 @@ class PartitionBuffer(SinkBuffer):
         for columns in super().drain():
             columns.partition = self._partition
             yield columns
+
+
+def _headers_column(headers: dict[int, Headers], length: int) -> list[Headers] | None:
+    """Return the headers of each record, given those of the few that have any."""
+    if not headers:
+        return None
+    get = headers.get
+    return [get(index, ()) for index in range(length)]
 
 
 def _takes(function: Callable[..., Any], positional: int) -> bool:

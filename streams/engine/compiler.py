@@ -36,6 +36,7 @@ from aliran.streams.engine import (
 from aliran.streams.engine.old_values import TAKES_OLD_VALUES, senders_of_old_values
 from aliran.streams.engine.rim_code import write_custom, write_sink
 from aliran.streams.engine.source_code import SourceCode
+from aliran.streams.engine.stream_join_code import WRITERS as STREAM_JOIN_WRITERS
 from aliran.streams.engine.variables import PARAMETERS, Vars, is_canonical, same_format
 from aliran.streams.processor import Record
 
@@ -57,6 +58,7 @@ _WRITERS: dict[type, Callable[..., None]] = {
     **table_join_code.WRITERS,
     **table_group_code.WRITERS,
     **aggregate_code.WRITERS,
+    **STREAM_JOIN_WRITERS,
     op.Custom: write_custom,
 }
 
@@ -68,6 +70,14 @@ class Bindings(Protocol):
 
     statistics: Any
     """Has a counter `dropped_records`."""
+
+    stores: Any
+    """The `TaskStores`, for operators that work on the bytes of a store."""
+
+    @property
+    def environment(self) -> Any:
+        """The clock and the settings of the application."""
+        ...
 
     def table(self, store: str) -> Any:
         """Return the KeyValueTable or WindowTable of a store."""
@@ -134,6 +144,8 @@ class Compiler:
         # Assignments in front of the loop that is being written; None outside of loops.
         self.prologue: list[str] | None = None
         self.senders_of_old_values = senders_of_old_values(nodes)
+        # What operators keep in memory, by store: several nodes, or codes of a node, share it.
+        self.operator_state: dict[str, Any] = {}
         for node in nodes:
             self._choose_cells(node)
             if node.name in self.senders_of_old_values and self._caching_table(node):

@@ -41,7 +41,24 @@ _KAFKA_NAMES = {
     "default.timestamp.extractor": "default_timestamp_extractor",
     "replication.factor": "replication_factor",
     "auto.offset.reset": "auto_offset_reset",
+    "__emit.interval.ms.kstreams.outer.join.spurious.results.fix__": "outer_join_emit_interval_ms",
 }
+
+_NOT_NEGATIVE = (
+    "cache_max_bytes",
+    "buffered_records_per_partition",
+    "poll_ms",
+    "outer_join_emit_interval_ms",
+)
+
+_NUMBERS = (
+    "cache_max_bytes",
+    "max_task_idle_ms",
+    "poll_ms",
+    "replication_factor",
+    "outer_join_emit_interval_ms",
+)
+"""Settings that may come as texts, as Kafka's properties do."""
 
 _CLIENT_PREFIXES = ("consumer.", "main.consumer.", "restore.consumer.", "producer.", "admin.")
 
@@ -72,6 +89,8 @@ class StreamsConfig:
         processing_guarantee: Only `at_least_once`. (With the embedded broker the state and the
             internal topics are exactly-once all the same.)
         replication_factor: Of internal topics on a cluster; -1 for the brokers' default.
+        outer_join_emit_interval_ms: Wall-clock time between two looks of a left or outer join of
+            streams for records whose window has closed without a match; 0 for no throttling.
         broker_config: Settings of the embedded broker, by Kafka's names.
         client: Settings handed to confluent-kafka, by its names, prefixes as in Kafka Streams.
     """
@@ -93,6 +112,7 @@ class StreamsConfig:
     poll_ms: int = 100
     processing_guarantee: str = "at_least_once"
     replication_factor: int = -1
+    outer_join_emit_interval_ms: int = 1000
     broker_config: Mapping[str, Any] = field(default_factory=dict)
     client: Mapping[str, Any] = field(default_factory=dict)
 
@@ -107,7 +127,7 @@ class StreamsConfig:
             )
         if to_ms(self.commit_interval) < 0:
             raise ConfigError(f"commit_interval={self.commit_interval!r} must not be negative")
-        for name in ("cache_max_bytes", "buffered_records_per_partition", "poll_ms"):
+        for name in _NOT_NEGATIVE:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 0:
                 raise ConfigError(f"{name}={value!r} must be a whole number, 0 or more")
@@ -140,7 +160,7 @@ class StreamsConfig:
             values[_field_name(name)] = value
         if client:
             values["client"] = {**values.get("client", {}), **client}
-        for name in ("cache_max_bytes", "max_task_idle_ms", "poll_ms", "replication_factor"):
+        for name in _NUMBERS:
             if isinstance(values.get(name), str):
                 values[name] = int(values[name])
         if isinstance(values.get("commit_interval"), str) and values["commit_interval"].isdigit():

@@ -205,7 +205,8 @@ def changelog_config(spec: op.StoreSpec) -> dict[str, str]:
     config = {"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
     # A day on top, as by windowstore.changelog.additional.retention.ms.
     if spec.kind in ("window", "timestamped-window", "session"):
-        config["cleanup.policy"] = "compact,delete"
+        # Kept duplicates have a key each, and some would be taken for one another after a restart.
+        config["cleanup.policy"] = "delete" if spec.retain_duplicates else "compact,delete"
         config["retention.ms"] = str(spec.retention_ms + _DAY_MS)
     elif spec.kind == "versioned":  # every version that can be asked for must be restored
         config["min.compaction.lag.ms"] = str(spec.retention_ms + _DAY_MS)

@@ -76,6 +76,7 @@ class TaskEnvironment:
         cache: The budget of the record caches; None makes every update visible.
         default_extractor: Of sources that name none; None for the records' own times.
         max_run: The most records processed at one go; tests set 1.
+        outer_join_emit_interval_ms: See `StreamsConfig`.
     """
 
     application_id: str
@@ -87,6 +88,7 @@ class TaskEnvironment:
     on_error: OnError = "fail"
     default_extractor: Callable[..., int] | None = None
     max_run: int = 1 << 60
+    outer_join_emit_interval_ms: int = 1000
 
 
 class StreamTask:
