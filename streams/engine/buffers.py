@@ -96,12 +96,6 @@ class SinkBuffer:
         self.timestamps.clear()
         self.headers.clear()
 
-    def _headers_column(self) -> list[Headers] | None:
-        if not self.headers:
-            return None
-        get = self.headers.get
-        return [get(index, ()) for index in range(len(self.keys))]
-
     def _split(self, headers: list[Headers] | None) -> Iterator[Columns]:
         partition_of, known = self._partition_of, self._partitions
         partitions = [
