@@ -4,6 +4,11 @@ from aliran.serdes import Windowed
 from aliran.streams.app import App
 from aliran.streams.branched import Branched, BranchedKStream
 from aliran.streams.builder import StreamsBuilder
+from aliran.streams.cogrouped import (
+    CogroupedKStream,
+    SessionWindowedCogroupedKStream,
+    TimeWindowedCogroupedKStream,
+)
 from aliran.streams.config_objects import (
     Consumed,
     Grouped,
@@ -21,7 +26,7 @@ from aliran.streams.errors import (
     StreamsError,
     TopologyError,
 )
-from aliran.streams.grouped import KGroupedStream, TimeWindowedKStream
+from aliran.streams.grouped import KGroupedStream
 from aliran.streams.grouped_table import KGroupedTable
 from aliran.streams.join_windows import JoinWindows
 from aliran.streams.kstream import KStream
@@ -53,16 +58,27 @@ from aliran.streams.stream_joins import StreamJoined
 from aliran.streams.testing import KeyValue, TestInputTopic, TestOutputTopic, TopologyTestDriver
 from aliran.streams.topology import Topology
 from aliran.streams.topology_builder import TopologyBuilder
-from aliran.streams.windows import TimeWindows
+from aliran.streams.value_transformer import ValueTransformer
+from aliran.streams.windowed import SessionWindowedKStream, TimeWindowedKStream
+from aliran.streams.windows import (
+    EmitStrategy,
+    SessionWindows,
+    SlidingWindows,
+    TimeWindows,
+    UnlimitedWindows,
+    Windows,
+)
 
 __all__ = [
     "App",
     "Branched",
     "BranchedKStream",
     "Cancellable",
+    "CogroupedKStream",
     "Consumed",
     "ConsumerRecord",
     "DeserializationError",
+    "EmitStrategy",
     "FixedKeyProcessor",
     "FixedKeyProcessorContext",
     "Grouped",
@@ -87,6 +103,10 @@ __all__ = [
     "Record",
     "RecordMetadata",
     "Repartitioned",
+    "SessionWindowedCogroupedKStream",
+    "SessionWindowedKStream",
+    "SessionWindows",
+    "SlidingWindows",
     "State",
     "StoreSpec",
     "Stores",
@@ -97,6 +117,7 @@ __all__ = [
     "StreamsStatistics",
     "TestInputTopic",
     "TestOutputTopic",
+    "TimeWindowedCogroupedKStream",
     "TimeWindowedKStream",
     "TimeWindows",
     "TimestampExtractor",
@@ -105,7 +126,10 @@ __all__ = [
     "TopologyDescription",
     "TopologyError",
     "TopologyTestDriver",
+    "UnlimitedWindows",
+    "ValueTransformer",
     "Windowed",
+    "Windows",
     "fail_on_invalid_timestamp",
     "log_and_skip_on_invalid_timestamp",
     "use_partition_time_on_invalid_timestamp",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from aliran.serdes import Serde
+from aliran.streams.window_operators import WindowOperator
 
 AnyFunction: TypeAlias = Callable[..., Any]
 
@@ -435,6 +436,7 @@ Operator: TypeAlias = (
     | StreamJoin
     | StreamSelfJoin
     | Custom
+    | WindowOperator
 )
 
 

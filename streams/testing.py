@@ -84,6 +84,7 @@ class TopologyTestDriver:
             on_error=settings.on_error,
             default_extractor=settings.default_timestamp_extractor,
             outer_join_emit_interval_ms=settings.outer_join_emit_interval_ms,
+            window_emit_interval_ms=settings.window_emit_interval_ms,
         )
         stores = TaskStores(
             topology.stores,

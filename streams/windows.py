@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aliran.core.durations import to_ms
-from aliran.streams import operators
+from aliran.streams import operators, window_operators
 from aliran.streams.errors import TopologyError
 
 if TYPE_CHECKING:
     from aliran.core.durations import Duration
+    from aliran.streams.window_operators import WindowSpec
 
 
 class TimeWindows(operators.TimeWindows):
@@ -40,9 +44,7 @@ class TimeWindows(operators.TimeWindows):
         size_ms, grace_ms = to_ms(size), to_ms(grace)
         if size_ms <= 0:
             raise TopologyError(f"the size of windows must be above 0 ms, it is {size_ms} ms")
-        if grace_ms < 0:
-            raise TopologyError(f"the grace of windows must not be below 0 ms, it is {grace_ms} ms")
-        return cls(size_ms, size_ms, grace_ms)
+        return cls(size_ms, size_ms, _checked_grace(grace_ms))
 
     def advance_by(self, advance: Duration) -> TimeWindows:
         """Return hopping windows: one begins every `advance`, so that they overlap.
@@ -59,19 +61,203 @@ class TimeWindows(operators.TimeWindows):
         return TimeWindows(self.size_ms, advance_ms, self.grace_ms)
 
 
-def time_windows(
-    windows: operators.TimeWindows | Duration, grace: Duration | None, advance: Duration | None
-) -> operators.TimeWindows:
-    """Return the windows that `windowed_by(windows, grace=…, advance=…)` asks for.
+class SlidingWindows(window_operators.SlidingWindows):
+    """Windows that hold records at most a time difference apart. Kafka: `SlidingWindows`.
+
+    Both ends belong to a window. There is one for each set of records that fit together, so that
+    a new record always finds the window that ends with it.
+
+    >>> SlidingWindows.of_time_difference_and_grace("10s", "1m")
+    SlidingWindows(time_difference_ms=10000, grace_ms=60000)
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of_time_difference_with_no_grace(cls, time_difference: Duration) -> SlidingWindows:
+        """Return windows that take no record after their end.
+
+        Raises:
+            TopologyError: The difference is not above 0.
+        """
+        return cls.of_time_difference_and_grace(time_difference, 0)
+
+    @classmethod
+    def of_time_difference_and_grace(
+        cls, time_difference: Duration, grace: Duration
+    ) -> SlidingWindows:
+        """Return windows that wait `grace` for late records.
+
+        Raises:
+            TopologyError: The difference is not above 0 (Kafka takes 0, and fails at the first
+                record), or the grace is below 0.
+        """
+        difference_ms, grace_ms = to_ms(time_difference), to_ms(grace)
+        if difference_ms <= 0:
+            raise TopologyError(
+                f"the time difference of sliding windows must be above 0 ms, it is {difference_ms}"
+            )
+        return cls(difference_ms, _checked_grace(grace_ms))
+
+
+class SessionWindows(window_operators.SessionWindows):
+    """Windows that last while records keep coming. Kafka: `SessionWindows`.
+
+    A record joins the sessions of its key that end or begin at most a gap from it, and makes one of
+    them. Both ends belong to a session.
+
+    >>> SessionWindows.of_inactivity_gap_with_no_grace("5m")
+    SessionWindows(gap_ms=300000, grace_ms=0)
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of_inactivity_gap_with_no_grace(cls, gap: Duration) -> SessionWindows:
+        """Return sessions that take no record once they are over.
+
+        Raises:
+            TopologyError: The gap is below 0.
+        """
+        return cls.of_inactivity_gap_and_grace(gap, 0)
+
+    @classmethod
+    def of_inactivity_gap_and_grace(cls, gap: Duration, grace: Duration) -> SessionWindows:
+        """Return sessions that wait `grace` for late records.
+
+        Raises:
+            TopologyError: The gap or the grace is below 0.
+        """
+        gap_ms, grace_ms = to_ms(gap), to_ms(grace)
+        if gap_ms < 0:
+            raise TopologyError(f"the gap of sessions must not be below 0 ms, it is {gap_ms} ms")
+        return cls(gap_ms, _checked_grace(grace_ms))
+
+
+class UnlimitedWindows(window_operators.UnlimitedWindows):
+    """One window for all time from a start on. Kafka: `UnlimitedWindows`.
+
+    >>> UnlimitedWindows.of().start_on(1_000)
+    UnlimitedWindows(start_ms=1000)
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls) -> UnlimitedWindows:
+        """Return the window of all time."""
+        return cls(0)
+
+    def start_on(self, start_ms: int) -> UnlimitedWindows:
+        """Return the window that begins at `start_ms`; earlier records belong to none.
+
+        Raises:
+            TopologyError: The start is below 0.
+        """
+        if start_ms < 0:
+            raise TopologyError(f"a window must not start before 0 ms, it starts at {start_ms} ms")
+        return UnlimitedWindows(start_ms)
+
+
+class Windows(ABC):
+    """Windows of your own: say which of them a time belongs to. Kafka: `Windows`.
+
+    Attributes:
+        size_ms: The length of a window in milliseconds; a window's end follows from its start.
+        grace_ms: How long to wait for late records after a window's end.
+    """
+
+    size_ms: int
+    grace_ms: int = 0
+
+    @abstractmethod
+    def windows_for(self, timestamp_ms: int) -> Iterable[tuple[int, int]]:
+        """Return start and end (exclusive) of each window that holds `timestamp_ms`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmitStrategy:
+    """When windowed aggregations forward their results (KIP-825). Kafka: `EmitStrategy`.
+
+    Attributes:
+        on_close: Once, when stream time passes the end and the grace of a window; else each update.
+    """
+
+    on_close: bool
+
+    @classmethod
+    def on_window_update(cls) -> EmitStrategy:
+        """Forward each update: the default."""
+        return cls(False)
+
+    @classmethod
+    def on_window_close(cls) -> EmitStrategy:
+        """Forward results when their window closes, at most once a second of wall-clock time.
+
+        As in Kafka, results are lost that the store does not keep until then: the store's clock is
+        the newest window, so a jump in time can push a window out before it is emitted. A longer
+        `retention=` of the aggregation cures that; `suppress` does not have the problem.
+        """
+        return cls(True)
+
+
+def _checked_grace(grace_ms: int) -> int:
+    if grace_ms < 0:
+        raise TopologyError(f"the grace of windows must not be below 0 ms, it is {grace_ms} ms")
+    return grace_ms
+
+
+AnyWindows = (
+    operators.TimeWindows
+    | window_operators.SlidingWindows
+    | window_operators.SessionWindows
+    | window_operators.UnlimitedWindows
+)
+
+
+def chosen_windows(
+    windows: WindowSpec | Windows | Duration | None,
+    grace: Duration | None,
+    advance: Duration | None,
+    session: Duration | None,
+    sliding: Duration | None,
+) -> WindowSpec:
+    """Return the windows that `windowed_by(…)` asks for.
 
     Raises:
         TopologyError: The values do not fit, or a finished definition comes with keywords.
     """
-    if isinstance(windows, operators.TimeWindows):
+    kinds = sum(each is not None for each in (windows, session, sliding))
+    if kinds != 1:
+        raise TopologyError(
+            "windowed_by takes one kind of windows: a size or a definition, session= or sliding=; "
+            f"got {kinds} of them"
+        )
+    if advance is not None and windows is None:
+        raise TopologyError("advance= belongs to windows of a size: only they begin at fixed times")
+    if session is not None:
+        return SessionWindows.of_inactivity_gap_and_grace(session, grace or 0)
+    if sliding is not None:
+        return SlidingWindows.of_time_difference_and_grace(sliding, grace or 0)
+    if isinstance(windows, Windows):
+        windows = _custom(windows)
+    if isinstance(windows, AnyWindows | window_operators.CustomWindows):
         if grace is not None or advance is not None:
             raise TopologyError(
-                "windowed_by takes TimeWindows, or a size with grace= and advance=; not both"
+                f"windowed_by takes {type(windows).__name__}, or a size with grace= and advance=; "
+                "not both"
             )
         return windows
-    made = TimeWindows.of_size_and_grace(windows, 0 if grace is None else grace)
+    made = TimeWindows.of_size_and_grace(windows or 0, 0 if grace is None else grace)
     return made if advance is None else made.advance_by(advance)
+
+
+def _custom(windows: Windows) -> window_operators.CustomWindows:
+    size_ms = getattr(windows, "size_ms", 0)
+    if size_ms <= 0:
+        raise TopologyError(
+            f"{type(windows).__name__} must say how long its windows are: set size_ms above 0"
+        )
+    return window_operators.CustomWindows(
+        windows.windows_for, size_ms, _checked_grace(windows.grace_ms)
+    )

@@ -32,6 +32,7 @@ from aliran.streams.engine import (
     table_code,
     table_group_code,
     table_join_code,
+    windowed_code,
 )
 from aliran.streams.engine.old_values import TAKES_OLD_VALUES, senders_of_old_values
 from aliran.streams.engine.rim_code import write_custom, write_sink
@@ -58,6 +59,7 @@ _WRITERS: dict[type, Callable[..., None]] = {
     **table_join_code.WRITERS,
     **table_group_code.WRITERS,
     **aggregate_code.WRITERS,
+    **windowed_code.WRITERS,
     **STREAM_JOIN_WRITERS,
     op.Custom: write_custom,
 }
@@ -78,6 +80,9 @@ class Bindings(Protocol):
     def environment(self) -> Any:
         """The clock and the settings of the application."""
         ...
+
+    processor_metadata: dict[str, int]
+    """Small numbers of operators, by name, that are committed with the task's positions."""
 
     def table(self, store: str) -> Any:
         """Return the KeyValueTable or WindowTable of a store."""
@@ -146,6 +151,7 @@ class Compiler:
         self.senders_of_old_values = senders_of_old_values(nodes)
         # What operators keep in memory, by store: several nodes, or codes of a node, share it.
         self.operator_state: dict[str, Any] = {}
+        self._forwarders: dict[str, tuple[Any, ...]] = {}
         for node in nodes:
             self._choose_cells(node)
             if node.name in self.senders_of_old_values and self._caching_table(node):
@@ -163,10 +169,16 @@ class Compiler:
         flushing = [node for node in self.nodes.values() if self._caching_table(node)]
         for node in flushing:
             self._write_flush(node)
-        while pending := self._functions - self._written:
+        while pending := (self._functions | self._forwarders.keys()) - self._written:
             for name in sorted(pending, key=self._index.__getitem__):
-                self._write_function(name)
+                if name in self._functions:
+                    self._write_function(name)
+                if name in self._forwarders:
+                    self._write_forward(name)
         namespace = self.code.compile()
+        for name, objects in self._forwarders.items():
+            for each in objects:
+                each.forward = namespace[f"forward_{self._index[name]}"]
         return Compiled(
             sources={
                 source.name: SourceFunctions(
@@ -249,6 +261,21 @@ class Compiler:
             variables, parameters = variables._replace(old="o"), f"{parameters}, o"
         with self.code.block(f"def {self._function_name(name)}({parameters}):"):
             self._write_node(self.nodes[name], variables)
+
+    def forward_from(self, node: op.ProcessorNode, *objects: Any) -> None:
+        """Give objects a `forward(key, value, time, headers, old value)` to a node's children."""
+        self._forwarders[node.name] = objects
+
+    def _write_forward(self, name: str) -> None:
+        self._written.add(name)
+        variables = PARAMETERS
+        if name in self.senders_of_old_values:
+            variables = variables._replace(old="o")
+        with (
+            self.code.node(name),
+            self.code.block(f"def forward_{self._index[name]}(k, v, t, h, o):"),
+        ):
+            self.write_children(name, variables)
 
     def _write_flush(self, node: op.Node) -> None:
         """The function that forwards the dirty entries of a cache to the node's children."""

@@ -66,7 +66,7 @@ class CacheBudget:
         self.used_bytes = 0
 
 
-class _Table(ABC):
+class Table(ABC):
     """What both kinds of table share: serdes, changelog, and their part of the budget."""
 
     def __init__(
@@ -179,7 +179,7 @@ class _Table(ABC):
         return values, with_timestamps(values, times), times
 
 
-class KeyValueTable(_Table):
+class KeyValueTable(Table):
     """Entries by key: the state of tables, and of aggregations without windows.
 
     Attributes:
@@ -287,7 +287,7 @@ class KeyValueTable(_Table):
             self._changelog.extend(keys, values, times)
 
 
-class WindowTable(_Table):
+class WindowTable(Table):
     """Entries by window start and key: the state of windowed aggregations.
 
     Attributes:

@@ -42,6 +42,7 @@ _KAFKA_NAMES = {
     "replication.factor": "replication_factor",
     "auto.offset.reset": "auto_offset_reset",
     "__emit.interval.ms.kstreams.outer.join.spurious.results.fix__": "outer_join_emit_interval_ms",
+    "__emit.interval.ms.kstreams.windowed.aggregation__": "window_emit_interval_ms",
 }
 
 _NOT_NEGATIVE = (
@@ -49,6 +50,7 @@ _NOT_NEGATIVE = (
     "buffered_records_per_partition",
     "poll_ms",
     "outer_join_emit_interval_ms",
+    "window_emit_interval_ms",
 )
 
 _NUMBERS = (
@@ -57,6 +59,7 @@ _NUMBERS = (
     "poll_ms",
     "replication_factor",
     "outer_join_emit_interval_ms",
+    "window_emit_interval_ms",
 )
 """Settings that may come as texts, as Kafka's properties do."""
 
@@ -91,6 +94,8 @@ class StreamsConfig:
         replication_factor: Of internal topics on a cluster; -1 for the brokers' default.
         outer_join_emit_interval_ms: Wall-clock time between two looks of a left or outer join of
             streams for records whose window has closed without a match; 0 for no throttling.
+        window_emit_interval_ms: Wall-clock time between two looks of an aggregation that emits on
+            window close for windows that have closed; 0 for no throttling.
         broker_config: Settings of the embedded broker, by Kafka's names.
         client: Settings handed to confluent-kafka, by its names, prefixes as in Kafka Streams.
     """
@@ -113,6 +118,7 @@ class StreamsConfig:
     processing_guarantee: str = "at_least_once"
     replication_factor: int = -1
     outer_join_emit_interval_ms: int = 1000
+    window_emit_interval_ms: int = 1000
     broker_config: Mapping[str, Any] = field(default_factory=dict)
     client: Mapping[str, Any] = field(default_factory=dict)
 

@@ -309,6 +309,7 @@ class KafkaStreams:
                 on_error=config.on_error,
                 default_extractor=config.default_timestamp_extractor,
                 outer_join_emit_interval_ms=config.outer_join_emit_interval_ms,
+                window_emit_interval_ms=config.window_emit_interval_ms,
             )
             factory = TaskFactory(
                 environment, plan, transport, self._state_dir(), config.auto_offset_reset

@@ -77,6 +77,7 @@ class TaskEnvironment:
         default_extractor: Of sources that name none; None for the records' own times.
         max_run: The most records processed at one go; tests set 1.
         outer_join_emit_interval_ms: See `StreamsConfig`.
+        window_emit_interval_ms: See `StreamsConfig`.
     """
 
     application_id: str
@@ -89,6 +90,7 @@ class TaskEnvironment:
     default_extractor: Callable[..., int] | None = None
     max_run: int = 1 << 60
     outer_join_emit_interval_ms: int = 1000
+    window_emit_interval_ms: int = 1000
 
 
 class StreamTask:
@@ -114,6 +116,7 @@ class StreamTask:
         self.stream_time_punctuations = PunctuationQueue()
         self.wall_clock_punctuations = PunctuationQueue()
         self.commit_requested = False
+        self.processor_metadata: dict[str, int] = {}
         self._nodes = nodes
         self._environment = environment
         self._stream_time_ms = -1
@@ -129,6 +132,7 @@ class StreamTask:
     def initialize(self, positions: dict[TopicPartition, Position]) -> None:
         """Compile the nodes, start the processors, and take up the committed partition times."""
         self.stores.open_tables()
+        self._take_up_metadata(positions)
         for node in self._nodes:
             if isinstance(node, op.ProcessorNode) and isinstance(node.operator, op.Custom):
                 context = TaskProcessorContext(self, node)
@@ -147,6 +151,13 @@ class StreamTask:
         )
         for name, (processor, context) in self._processors.items():
             self._guarded(name, partial(processor.init, context))
+
+    def _take_up_metadata(self, positions: dict[TopicPartition, Position]) -> None:
+        """Take the newest of each number that was committed with the inputs' positions."""
+        known = self.processor_metadata
+        for position in positions.values():
+            for name, number in position.processor_metadata.items():
+                known[name] = max(number, known.get(name, number))
 
     def close(self) -> None:
         """Close the user's processors and the stores; what is not committed is dropped."""
@@ -280,7 +291,9 @@ class StreamTask:
     def positions(self) -> dict[TopicPartition, Position]:
         """Return what to commit: for each input read so far, the first record not processed."""
         return {
-            partition: Position(queue.next_offset, queue.partition_time_ms)
+            partition: Position(
+                queue.next_offset, queue.partition_time_ms, dict(self.processor_metadata)
+            )
             for partition, queue in self._queues.items()
             if queue.next_offset is not None
         }

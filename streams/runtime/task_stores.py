@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import Serde
@@ -17,8 +17,12 @@ from aliran.storage.state.typed import log_nothing
 from aliran.streams import operators as op
 from aliran.streams.engine.buffers import ChangelogBuffer
 from aliran.streams.engine.tables import CacheBudget, KeyValueTable, WindowTable
+from aliran.streams.engine.timed_tables import RangeWindowTable, SessionTable, open_timed_table
 from aliran.streams.errors import TopologyError
 from aliran.streams.runtime.store_kinds import BytesStore, open_store, open_view
+from aliran.streams.window_operators import WindowedAggregate
+
+AnyTable: TypeAlias = KeyValueTable | WindowTable | RangeWindowTable | SessionTable
 
 _FLUSH_EVERY = 200_000
 """Changes after which memory tables are flushed: about what a second of restoring reads.
@@ -82,7 +86,7 @@ class TaskStores:
             for name, partition in changelogs.items()
             if self._specs[name].changelog_topic is None
         }
-        self._tables: dict[str, KeyValueTable | WindowTable] = {}
+        self._tables: dict[str, AnyTable] = {}
         self._unflushed = 0
 
     # ------------------------------------------------------------------ restore
@@ -115,16 +119,16 @@ class TaskStores:
             self._tables[name] = self._open_table(self._specs[name])
             self._tables[name].restored()
 
-    def table(self, name: str) -> KeyValueTable | WindowTable:
+    def table(self, name: str) -> AnyTable:
         """Return the table of a DSL store."""
         return self._tables[name]
 
-    def table_of(self, node: op.ProcessorNode) -> KeyValueTable | WindowTable:
+    def table_of(self, node: op.ProcessorNode) -> AnyTable:
         """Return the table that a node updates."""
         return self._tables[getattr(node.operator, "store")]  # noqa: B009  (not all have one)
 
     @property
-    def tables_in_order(self) -> list[KeyValueTable | WindowTable]:
+    def tables_in_order(self) -> list[AnyTable]:
         """All tables, those upstream first, so that one pass flushes them all."""
         return list(self._tables.values())
 
@@ -223,11 +227,13 @@ class TaskStores:
     def _is_dsl(self, store: str, operator: op.Operator) -> bool:
         return getattr(operator, "store", None) == store
 
-    def _open_table(self, spec: op.StoreSpec) -> KeyValueTable | WindowTable:
+    def _open_table(self, spec: op.StoreSpec) -> AnyTable:
         serdes = self.serdes_of(spec.name)
         cache = self._cache if self._may_cache(spec) else None
         initial = 0 if self._counts_into(spec.name) else None
         store, changelog = self._bytes[spec.name], self._buffers.get(spec.name)
+        if windowed := self._windowed_aggregate(spec.name):
+            return open_timed_table(windowed, store, serdes, changelog, cache)
         if spec.kind in ("window", "timestamped-window"):
             return WindowTable(store, serdes, changelog, cache, initial)
         return KeyValueTable(store, serdes, changelog, cache, initial)
@@ -256,10 +262,19 @@ class TaskStores:
             and node.operator.store == store
         ]
 
+    def _windowed_aggregate(self, store: str) -> WindowedAggregate | None:
+        """Return the operator that aggregates windows or sessions into a store, if one does."""
+        for node in self._nodes:
+            operator = getattr(node, "operator", None)
+            if isinstance(operator, WindowedAggregate) and operator.store == store:
+                return operator
+        return None
+
     def _open(self, spec: op.StoreSpec) -> Any:
         database = self._databases.persistent if spec.persistent else self._databases.memory
         # The DSL's windows carry times; those that users open hold just what they put.
-        return open_store(spec, database, timestamped=bool(self._aggregates_into(spec.name)))
+        aggregates = self._aggregates_into(spec.name) or self._windowed_aggregate(spec.name)
+        return open_store(spec, database, timestamped=bool(aggregates))
 
 
 def _no_serde(store: str) -> TopologyError:

@@ -1,0 +1,270 @@
+"""What aggregations of grouped streams share: where they stand, their stores and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from aliran.core.durations import to_ms
+from aliran.serdes import IntegerSerde, Serde, SessionWindowedSerde, WindowedSerde
+from aliran.streams import inference, operators
+from aliran.streams.config_objects import Materialized, NameLike, text_of
+from aliran.streams.dsl import (
+    Place,
+    behind_repartition,
+    key_value_store,
+    new_repartition,
+    serde_or,
+    window_store,
+)
+from aliran.streams.errors import TopologyError
+from aliran.streams.functions import check_function
+from aliran.streams.graph import ProcessorPlan, RepartitionPlan
+from aliran.streams.hints import unknown_operator
+from aliran.streams.ktable import KTable
+from aliran.streams.operators import Aggregate, StoreSpec, TableGetter
+from aliran.streams.window_operators import (
+    SessionWindows,
+    SlidingWindows,
+    UnlimitedWindows,
+    WindowedAggregate,
+    grace_of,
+    size_of,
+)
+
+if TYPE_CHECKING:
+    from aliran.streams.window_operators import CustomWindows, WindowSpec
+
+K = TypeVar("K")
+V = TypeVar("V")
+A = TypeVar("A")
+
+Kind = Literal["count", "reduce", "aggregate"]
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """What is to be computed.
+
+    Attributes:
+        kind: Which of the three it is.
+        initializer: Gives the first aggregate.
+        aggregator: Adds a value to an aggregate.
+        merger: Puts the aggregates of two sessions together.
+        windows: None for a single aggregate a key.
+        emit_final: Forward results when their window closes, not at each update.
+    """
+
+    kind: Kind
+    initializer: Callable[..., Any] | None = None
+    aggregator: Callable[..., Any] | None = None
+    merger: Callable[..., Any] | None = None
+    windows: WindowSpec | None = None
+    emit_final: bool = False
+
+    def operator(self, store: str) -> Aggregate | WindowedAggregate:
+        """Return the operator that computes it in `store`."""
+        windows = self.windows
+        if windows is None or (isinstance(windows, operators.TimeWindows) and not self.emit_final):
+            return Aggregate(store, self.kind, self.aggregator, self.initializer, windows)
+        return WindowedAggregate(
+            store,
+            self.kind,
+            windows,
+            self.aggregator,
+            self.initializer,
+            self.merger,
+            self.emit_final,
+        )
+
+
+class Group:
+    """A group's place, and the repartition topic that its aggregations may share."""
+
+    def __init__(self, place: Place, name: str | None) -> None:
+        self.place = place
+        self.name = name
+        self.repartition: RepartitionPlan | None = None
+
+    def place_of_aggregation(self, store: str) -> Place:
+        """Return the place behind the repartition topic, if there has to be one.
+
+        Aggregations share the topic where the user gave it a name, and get one each otherwise.
+        """
+        place = self.place
+        if not place.needs_repartition:
+            return place
+        made = new_repartition(place, self.name or store)
+        if self.repartition is None or self.name is None:
+            place.dsl.plan.add(made, place.step)
+            self.repartition = made
+        else:
+            place.dsl.plan.postpone(self.repartition)
+        return behind_repartition(place, self.repartition)
+
+    def aggregate(
+        self,
+        aggregation: Aggregation,
+        config: Materialized[Any, Any],
+        name: NameLike,
+        value: Serde[Any],
+    ) -> KTable[Any, Any]:
+        """Add the aggregation and return its table.
+
+        Args:
+            aggregation: What is computed.
+            config: Store and options.
+            name: Name of the processor.
+            value: Serde of the aggregates.
+        """
+        names, prefix = self.place.dsl.names, _PREFIXES[aggregation.kind]
+        if _draws_twice(aggregation, config):
+            names.store(prefix)
+        store = config.store or names.store(prefix)
+        processor = names.processor(prefix, text_of(name))
+        key = serde_or(config.key, self.place.key_or_default)
+        spec = aggregate_store(config, store, (key, value), aggregation)
+        place = self.place_of_aggregation(store)
+        step = ProcessorPlan(processor, aggregation.operator(store), (store,))
+        place.dsl.plan.add_store(spec)
+        place.dsl.plan.add(step, place.step)
+        out = windowed_key_serde(key, aggregation.windows)
+        here = place.at(step, key_serde=out, value_serde=value, needs_repartition=False)
+        return KTable(here, lambda: TableGetter(store), config.store)
+
+
+def _draws_twice(aggregation: Aggregation, config: Materialized[Any, Any]) -> bool:
+    """Tell whether Kafka draws a number for a store name twice: for a count with options."""
+    return (
+        aggregation.kind == "count"
+        and config.store is None
+        and config != Materialized()
+        and not isinstance(aggregation.windows, SlidingWindows)
+    )
+
+
+_PREFIXES: dict[Kind, str] = {
+    "count": "KSTREAM-AGGREGATE-",
+    "reduce": "KSTREAM-REDUCE-",
+    "aggregate": "KSTREAM-AGGREGATE-",
+}
+
+
+def windowed_key_serde(key: Serde[Any], windows: WindowSpec | None) -> Serde[Any]:
+    """Return the serde of the keys of an aggregation's table."""
+    if windows is None:
+        return key
+    if isinstance(windows, SessionWindows):
+        return SessionWindowedSerde(key)
+    return WindowedSerde(key, size_of(windows))
+
+
+def aggregate_store(
+    config: Materialized[Any, Any],
+    store: str,
+    serdes: tuple[Serde[Any], Serde[Any]],
+    aggregation: Aggregation,
+) -> StoreSpec:
+    """Return the store of an aggregation.
+
+    Raises:
+        TopologyError: The retention is too short, or there are no windows to retain.
+    """
+    windows = aggregation.windows
+    if windows is None:
+        return key_value_store(config, store, *serdes)
+    if isinstance(windows, operators.TimeWindows):
+        spec = window_store(config, store, *serdes, windows)
+    else:
+        # The same options and checks; only kind and times differ.
+        spec = key_value_store(replace(config, retention=None), store, *serdes)
+        kept = _retention(config, store, windows)
+        kind: Literal["session", "window"] = "window"
+        if isinstance(windows, SessionWindows):
+            kind = "session"
+        spec = replace(spec, kind=kind, retention_ms=kept, window_size_ms=size_of(windows))
+    if not aggregation.emit_final:
+        return spec
+    # Kafka caches final results of tumbling and hopping windows, and of no others.
+    caching = spec.caching if isinstance(windows, operators.TimeWindows) else False
+    return replace(spec, time_ordered=True, caching=caching)
+
+
+def _retention(
+    config: Materialized[Any, Any],
+    store: str,
+    windows: SlidingWindows | SessionWindows | UnlimitedWindows | CustomWindows,
+) -> int:
+    needed, reason = size_of(windows) + grace_of(windows), "their size and grace"
+    if isinstance(windows, SlidingWindows):
+        # A new record may need the window that began two differences before it.
+        needed = 2 * windows.time_difference_ms + windows.grace_ms
+        reason = "twice their time difference, and their grace"
+    elif isinstance(windows, SessionWindows):
+        needed, reason = grace_of(windows), "their gap and grace"
+    kept = needed if config.retention is None else to_ms(config.retention)
+    if kept < needed:
+        raise TopologyError(
+            f"store {store!r} would keep windows for {kept} ms: retention must be at least "
+            f"{needed} ms, {reason}"
+        )
+    return kept
+
+
+class Aggregations(Generic[K, V]):
+    """What groups with and without windows have in common."""
+
+    def __init__(
+        self, group: Group, windows: WindowSpec | None, *, emit_final: bool = False
+    ) -> None:
+        self._group = group
+        self._windows = windows
+        self._emit_final = emit_final
+
+    if not TYPE_CHECKING:  # type checkers are to see what is not there
+
+        def __getattr__(self, name: str) -> None:
+            raise unknown_operator(self, name)
+
+    def _count(self, config: Materialized[Any, Any], name: NameLike) -> KTable[Any, int]:
+        value = serde_or(config.value, IntegerSerde)
+        return self._group.aggregate(self._aggregation("count"), config, name, value)
+
+    def _reduce(
+        self, reducer: Callable[[V, V], V | None], config: Materialized[Any, Any], name: NameLike
+    ) -> KTable[Any, V]:
+        check_function("reduce", "reducer(aggregate, value)", reducer)
+        value = serde_or(config.value, self._group.place.value_or_default)
+        aggregation = self._aggregation("reduce", aggregator=reducer)
+        return self._group.aggregate(aggregation, config, name, value)
+
+    def _aggregate(
+        self,
+        initializer: Callable[[], A],
+        aggregator: Callable[[K, V, A], A | None],
+        config: Materialized[Any, Any],
+        name: NameLike,
+        merger: Callable[[K, A, A], A | None] | None = None,
+    ) -> KTable[Any, A]:
+        check_function("aggregate", "initializer()", initializer)
+        check_function("aggregate", "aggregator(key, value, aggregate)", aggregator)
+        if merger is not None:
+            check_function("aggregate", "merger(key, one, other)", merger)
+
+        def inferred() -> Serde[Any]:
+            known = inference.value_serde(initializer) or inference.value_serde(aggregator)
+            return known or self._group.place.dsl.default_value
+
+        aggregation = self._aggregation("aggregate", initializer, aggregator, merger)
+        value = serde_or(config.value, inferred)
+        return self._group.aggregate(aggregation, config, name, value)
+
+    def _aggregation(
+        self,
+        kind: Kind,
+        initializer: Callable[..., Any] | None = None,
+        aggregator: Callable[..., Any] | None = None,
+        merger: Callable[..., Any] | None = None,
+    ) -> Aggregation:
+        return Aggregation(kind, initializer, aggregator, merger, self._windows, self._emit_final)

@@ -1,0 +1,99 @@
+"""Code of aggregations that are objects (`window_aggregation.py`), and of what merges cogroups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aliran.streams import operators as op
+from aliran.streams.engine.old_values import TAKES_OLD_VALUES
+from aliran.streams.engine.sessions import SessionAggregation
+from aliran.streams.engine.sliding import SlidingAggregation
+from aliran.streams.engine.variables import Vars, same_format
+from aliran.streams.engine.window_aggregation import (
+    AlignedAggregation,
+    FinalEmitter,
+    WindowAggregation,
+)
+from aliran.streams.window_operators import (
+    CogroupMerge,
+    SessionWindows,
+    SlidingWindows,
+    WindowedAggregate,
+)
+
+if TYPE_CHECKING:
+    from aliran.streams.engine.compiler import Compiler
+
+
+def _write_windowed_aggregate(
+    c: Compiler, node: op.ProcessorNode, spec: WindowedAggregate, v: Vars
+) -> None:
+    code, table, key = c.code, c.bindings.table(spec.store), c.key(v)
+    raw = None
+    if v.window is None and same_format(v.key_format, table.key_serde):
+        raw = v.key_bytes
+    missing = f"{raw or key} is None"
+    if isinstance(spec.windows, SlidingWindows):  # elsewhere null values count
+        missing += f" or {v.value} is None"
+    with code.block(f"if {missing}:"):
+        code.line("stats.dropped_records += 1")
+    with code.block("else:"):
+        cell = raw
+        if cell is None:
+            cell, serialize = c.fresh("c"), c.bind("sk", table.key_serde.serializer)
+            code.line(f"{cell} = {serialize}({key})", "serialize the key for the store of")
+        process = c.bind("process", _aggregation_of(c, node, spec).process)
+        record = f"{key}, {cell}, {v.value}, {v.time}, {v.headers}"
+        code.line(f"{process}({record})", "call the functions")
+
+
+def _aggregation_of(
+    c: Compiler, node: op.ProcessorNode, spec: WindowedAggregate
+) -> WindowAggregation:
+    """Return the node's object; the codes for batches with and without headers share it."""
+    known = c.operator_state.get(node.name)
+    if known is not None:
+        return known  # type: ignore[no-any-return]
+    table, kind = c.bindings.table(spec.store), _kind_of(spec)
+    sends_old_values = node.name in c.senders_of_old_values
+    made: WindowAggregation = kind(
+        spec, table, c.bindings.statistics, _emitter(c, spec), sends_old_values=sends_old_values
+    )
+    if sends_old_values:
+        table.send_old_values()
+    c.operator_state[node.name] = made
+    c.forward_from(node, made, table)
+    return made
+
+
+def _kind_of(spec: WindowedAggregate) -> Callable[..., WindowAggregation]:
+    if isinstance(spec.windows, SlidingWindows):
+        return SlidingAggregation
+    if isinstance(spec.windows, SessionWindows):
+        return SessionAggregation
+    return AlignedAggregation
+
+
+def _emitter(c: Compiler, spec: WindowedAggregate) -> FinalEmitter | None:
+    if not spec.emit_final:
+        return None
+    environment = c.bindings.environment
+    return FinalEmitter(
+        spec.store,
+        c.bindings.processor_metadata,
+        environment.clock.time_ms,
+        environment.window_emit_interval_ms,
+    )
+
+
+def _write_cogroup_merge(c: Compiler, node: op.ProcessorNode, _spec: CogroupMerge, v: Vars) -> None:
+    c.write_children(node.name, v)
+
+
+WRITERS: dict[type, Callable[..., None]] = {
+    WindowedAggregate: _write_windowed_aggregate,
+    CogroupMerge: _write_cogroup_merge,
+}
+
+TAKES_OLD_VALUES.add(CogroupMerge)

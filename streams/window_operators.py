@@ -1,0 +1,137 @@
+"""What sliding, session, unlimited and users' own windows are made of, as frozen data.
+
+The specs of tumbling and hopping windows are in `operators.py`, like the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from aliran.serdes import Serde
+    from aliran.streams.operators import TimeWindows
+
+MAX_TIME = (1 << 63) - 1
+"""Java's `Long.MAX_VALUE`: the end of windows that never end."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlidingWindows:
+    """Windows `[start, start + time_difference_ms]` wherever records differ. KIP-450."""
+
+    time_difference_ms: int
+    grace_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWindows:
+    """Windows from a first record to a last one, with gaps of at most `gap_ms` in between."""
+
+    gap_ms: int
+    grace_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnlimitedWindows:
+    """One window from `start_ms` on, without an end."""
+
+    start_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CustomWindows:
+    """Windows of the user's.
+
+    Attributes:
+        windows_for: `windows_for(timestamp_ms)` gives pairs of start and end (exclusive).
+        size_ms: The size of a window.
+        grace_ms: How long to wait for late records after a window's end.
+    """
+
+    windows_for: Callable[[int], Any]
+    size_ms: int
+    grace_ms: int
+
+
+WindowSpec: TypeAlias = (
+    "TimeWindows | SlidingWindows | SessionWindows | UnlimitedWindows | CustomWindows"
+)
+"""Every kind of window that an aggregation can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowedAggregate:
+    """An aggregation by key and window that is not tumbling or hopping, or emits final results.
+
+    Kafka: `KStreamSlidingWindowAggregate`, `KStreamSessionWindowAggregate`,
+    `KStreamWindowAggregate`.
+
+    Attributes:
+        store: Name of the store that holds the aggregates.
+        kind: As of `Aggregate`.
+        windows: The windows.
+        aggregator: As of `Aggregate`.
+        initializer: As of `Aggregate`.
+        merger: `merger(key, one, other)` puts the aggregates of two sessions together.
+        emit_final: Forward results when their window closes, not at each update (KIP-825).
+    """
+
+    store: str
+    kind: Literal["count", "reduce", "aggregate"]
+    windows: WindowSpec
+    aggregator: Callable[..., Any] | None = None
+    initializer: Callable[..., Any] | None = None
+    merger: Callable[..., Any] | None = None
+    emit_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CogroupMerge:
+    """Forward the results of all streams of a cogroup. Kafka: `KTablePassThrough`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """Hold back updates of a table. Kafka: `KTableSuppressProcessorSupplier`.
+
+    Attributes:
+        store: Name of the buffer.
+        wait_ms: How long to hold back an update: after its window's end, or its record's time.
+        window_close: Whether windows' ends count, and tombstones are left out.
+        max_records: The most keys to hold; None for any number.
+        max_bytes: The most bytes to hold; None for any number.
+        shut_down_when_full: Whether to fail when the buffer is full, or to emit early.
+        key_serde: Of the table's keys.
+        value_serde: Of its values.
+    """
+
+    store: str
+    wait_ms: int
+    window_close: bool
+    max_records: int | None
+    max_bytes: int | None
+    shut_down_when_full: bool
+    key_serde: Serde[Any] | None = None
+    value_serde: Serde[Any] | None = None
+
+
+WindowOperator: TypeAlias = WindowedAggregate | CogroupMerge | Suppress
+"""The operators of this module."""
+
+
+def grace_of(windows: WindowSpec) -> int:
+    """Return how long after a window's end results may change: what suppress waits for."""
+    if isinstance(windows, SessionWindows):
+        return windows.gap_ms + windows.grace_ms
+    return 0 if isinstance(windows, UnlimitedWindows) else windows.grace_ms
+
+
+def size_of(windows: WindowSpec) -> int:
+    """Return the size of windows that have one; sessions have none."""
+    if isinstance(windows, SlidingWindows):
+        return windows.time_difference_ms
+    if isinstance(windows, UnlimitedWindows):
+        return MAX_TIME
+    return 0 if isinstance(windows, SessionWindows) else windows.size_ms

@@ -1,0 +1,147 @@
+"""Streams grouped by key and window, and their aggregations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from aliran.serdes import SerdeLike, Windowed
+from aliran.streams.aggregations import Aggregations, Group
+from aliran.streams.config_objects import (
+    KeyedStoreOptions,
+    Materialized,
+    NameLike,
+    with_keywords,
+)
+from aliran.streams.errors import TopologyError
+from aliran.streams.ktable import KTable
+from aliran.streams.operators import TimeWindows
+from aliran.streams.window_operators import SessionWindows, SlidingWindows
+from aliran.streams.windows import EmitStrategy
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from aliran.streams.window_operators import WindowSpec
+
+K = TypeVar("K")
+V = TypeVar("V")
+A = TypeVar("A")
+
+
+class _WindowedKStream(Aggregations[K, V]):
+    """What windows with a fixed size and sessions have in common."""
+
+    def __init__(self, group: Group, windows: WindowSpec, *, emit_final: bool = False) -> None:
+        super().__init__(group, windows, emit_final=emit_final)
+
+    def emit_strategy(self, strategy: EmitStrategy) -> Self:
+        """Say when results are forwarded: at each update (default), or when their window closes.
+
+        Raises:
+            TopologyError: The windows do not close, or nobody knows when.
+        """
+        windows = self._windows
+        if windows is None or not isinstance(strategy, EmitStrategy):
+            raise TopologyError(
+                f"emit_strategy takes an EmitStrategy, got {strategy!r}: "
+                "EmitStrategy.on_window_close()"
+            )
+        if strategy.on_close and not isinstance(
+            windows, TimeWindows | SlidingWindows | SessionWindows
+        ):
+            raise TopologyError(
+                "results on window close are there for tumbling, hopping, sliding and session "
+                f"windows, not for {type(windows).__name__}"
+            )
+        return type(self)(self._group, windows, emit_final=strategy.on_close)
+
+    def count(
+        self,
+        materialized: Materialized[K, int] | None = None,
+        *,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[Windowed[K], int]:
+        """Count the records of each key and window."""
+        config = with_keywords("count", materialized, Materialized(), store=store, **options)
+        return self._count(config, name)
+
+    def reduce(
+        self,
+        reducer: Callable[[V, V], V | None],
+        materialized: Materialized[K, V] | None = None,
+        *,
+        value: SerdeLike[V] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[Windowed[K], V]:
+        """Combine the values of each key and window by `reducer(aggregate, value)`."""
+        config = with_keywords(
+            "reduce", materialized, Materialized(), store=store, value=value, **options
+        )
+        return self._reduce(reducer, config, name)
+
+
+class TimeWindowedKStream(_WindowedKStream[K, V]):
+    """A stream's records, grouped by key and time window. Kafka: `TimeWindowedKStream`.
+
+    Aggregations give tables whose keys are `Windowed(key, start_ms, end_ms)`. They ignore records
+    without a key; those without a value only where windows slide.
+    """
+
+    def aggregate(
+        self,
+        initializer: Callable[[], A],
+        aggregator: Callable[[K, V, A], A | None],
+        materialized: Materialized[K, A] | None = None,
+        *,
+        value: SerdeLike[A] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[Windowed[K], A]:
+        """Fold the values of each key and window; see `KGroupedStream.aggregate`."""
+        config = with_keywords(
+            "aggregate", materialized, Materialized(), store=store, value=value, **options
+        )
+        return self._aggregate(initializer, aggregator, config, name)
+
+
+class SessionWindowedKStream(_WindowedKStream[K, V]):
+    """A stream's records, grouped by key and session. Kafka: `SessionWindowedKStream`.
+
+    Aggregations give tables whose keys are `Windowed(key, start_ms, end_ms)`, both times being
+    those of records. When sessions grow together, the rows of the old ones are deleted.
+    """
+
+    def aggregate(
+        self,
+        initializer: Callable[[], A],
+        aggregator: Callable[[K, V, A], A | None],
+        merger: Callable[[K, A, A], A | None],
+        materialized: Materialized[K, A] | None = None,
+        *,
+        value: SerdeLike[A] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[Windowed[K], A]:
+        """Fold the values of each key and session.
+
+        Args:
+            initializer: `initializer()` gives the aggregate to begin with.
+            aggregator: `aggregator(key, value, aggregate)` returns the new aggregate.
+            merger: `merger(key, one, other)` puts the aggregates of two sessions together.
+            materialized: Store, value and options as an object.
+            value: Type or serde of the aggregates, as in `KGroupedStream.aggregate`.
+            store: Name of the store, to query it.
+            name: Name of the processor.
+            options: See `Materialized`.
+        """
+        config = with_keywords(
+            "aggregate", materialized, Materialized(), store=store, value=value, **options
+        )
+        return self._aggregate(initializer, aggregator, config, name, merger)
