@@ -14,7 +14,10 @@ CODE := $(PACKAGES) tests examples benchmarks tools
 SIMILAR_LINES := 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check lint types floors duplicates generated format bench demo dist clean
+N ?= 20000
+SEED ?= 1
+
+.PHONY: help setup test oracle check lint types floors duplicates generated format bench demo dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +35,9 @@ demo: .venv/.installed-run ## trending hashtags of 300,000 replayed tweets throu
 
 test: .venv/.installed-test ## run the tests (ARGS="-k name" for some of them)
 	@$(BIN)/python -m pytest -n auto --dist loadgroup -q $(ARGS)
+
+oracle: .venv/.installed-test ## random topologies through Kafka's JVM and through Aliran (N=20000 SEED=1; Java, Maven)
+	@$(BIN)/python -m tests.oracle -n $(N) --seed $(SEED) $(ARGS)
 
 check: lint types floors duplicates generated ## formatting, lint, types, floors, duplicated code (-k shows all findings)
 

@@ -1,0 +1,193 @@
+"""`make oracle N=20000 SEED=1`: random scenarios through Kafka and through Aliran, compared."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import logging
+import re
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.oracle.code import code
+from tests.oracle.compare import difference
+from tests.oracle.deviations import excuse
+from tests.oracle.generator import generate
+from tests.oracle.jvm import Jvm
+from tests.oracle.language import Scenario
+from tests.oracle.run import Answer, run
+from tests.oracle.shrink import shrink
+
+FAILURES = Path("build/oracle")
+AHEAD = 100
+"""How many scenarios are with the JVM while ours run; it queues up to 256."""
+
+
+@dataclass
+class Tally:
+    """What was seen so far."""
+
+    scenarios: int = 0
+    failed: int = 0
+    records: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    excuses: Counter[str] = field(default_factory=Counter)
+    operators: Counter[str] = field(default_factory=Counter)
+    settings: Counter[str] = field(default_factory=Counter)
+    started: float = field(default_factory=time.monotonic)
+
+    def add(self, scenario: Scenario, expected: Answer) -> None:
+        self.scenarios += 1
+        self.operators.update({_label(s.op, s.args.get("kind")) for s in scenario.program})
+        self.settings["cache"] += bool(scenario.config.get("cache"))
+        self.settings["rocksdb"] += scenario.config.get("stores") == "rocksdb"
+        self.settings["optimize"] += "optimize" in scenario.config
+        for step in expected.get("steps", ()):
+            self.records += sum(len(rows) for rows in step.values())
+        if "error" in expected:
+            self.errors[f"{expected['error']['stage']}: {expected['error']['type']}"] += 1
+
+    def line(self) -> str:
+        speed = self.scenarios / (time.monotonic() - self.started)
+        return (
+            f"{self.scenarios} scenarios, {self.records} records out, {self.failed} differ, "
+            f"{speed:.0f}/s"
+        )
+
+    def report(self) -> str:
+        rows = [f"  {count:6}  {name}" for name, count in sorted(self.operators.items())]
+        settings = ", ".join(f"{name} {count}" for name, count in self.settings.items())
+        errors = "".join(f"\n  {n:6}  {name}" for name, n in self.errors.most_common())
+        excuses = "".join(f"\n  {n:6}  {name}" for name, n in self.excuses.most_common())
+        return (
+            "scenarios by operator\n" + "\n".join(rows) + f"\nsettings: {settings}"
+            f"\nerrors that Kafka raised: {errors or 'none'}\nnot compared: {excuses or 'none'}"
+        )
+
+
+def _label(op: str, kind: object) -> str:
+    return f"{op} {kind}" if isinstance(kind, str) else op
+
+
+def pairs(seed: int, numbers: range) -> Iterator[tuple[Scenario, Answer, Answer]]:
+    """Yield scenarios with the answers of Kafka and of Aliran."""
+    waiting: deque[Scenario] = deque()
+    with Jvm() as jvm:
+        for number in numbers:
+            scenario = generate(seed, number)
+            jvm.send(scenario)
+            waiting.append(scenario)
+            if len(waiting) > AHEAD:
+                first = waiting.popleft()
+                yield first, jvm.receive(first), run(first)
+        for scenario in waiting:
+            yield scenario, jvm.receive(scenario), run(scenario)
+
+
+def check(seed: int, numbers: range, *, shown: int) -> int:
+    """Compare scenarios, print what differs, and return how many do.
+
+    Args:
+        seed: Which scenarios.
+        numbers: Which of them.
+        shown: How many differences to shrink and print; the others are counted.
+    """
+    tally = Tally()
+    last = time.monotonic()
+    for scenario, expected, found in pairs(seed, numbers):
+        tally.add(scenario, expected)
+        if (reason := excuse(expected, found)) is not None:
+            tally.excuses[reason] += 1
+        elif difference(scenario, expected, found) is not None:
+            tally.failed += 1
+            if tally.failed <= shown:
+                report(seed, scenario)
+        if time.monotonic() - last > 5:
+            last = time.monotonic()
+            print(tally.line(), flush=True)
+    print(tally.report())
+    print(tally.line())
+    return tally.failed
+
+
+def report(seed: int, scenario: Scenario) -> None:
+    """Shrink a failing scenario, print it, and save it in build/oracle/."""
+    with Jvm() as jvm:
+
+        def told(candidate: Scenario) -> str | None:
+            expected, found = jvm.answer(candidate), run(candidate)
+            if excuse(expected, found) is not None:
+                return None
+            return difference(candidate, expected, found)
+
+        kind = _kind(told(scenario))
+        small = shrink(scenario, lambda candidate: _kind(told(candidate)) == kind)
+        text = told(small)
+    FAILURES.mkdir(parents=True, exist_ok=True)
+    path = FAILURES / f"{seed}-{scenario.id}.json"
+    path.write_text(small.line() + "\n")
+    print(f"\n---- scenario {scenario.id} of seed {seed}; shrunk, in {path}: {small.config}")
+    for number, statement in enumerate(small.program):
+        print(f"  {number}: {json.dumps(statement.to_json())}")
+    for step in small.steps:
+        print(f"  {json.dumps(step.to_json())}")
+    print(code(small))
+    print(text, flush=True)
+
+
+def _kind(told: str | None) -> str:
+    """What a difference is about; shrinking keeps it."""
+    if told is None:
+        return ""
+    first = told.split("\n")[0]
+    if first.startswith("step"):
+        topic = first.split("topic ")[1].split()[0]
+        return "changelog" if topic.endswith("changelog") else "records"
+    if first.startswith("errors"):
+        return " ".join(re.findall(r"'(?:stage|type)': '(\w+)'", told))
+    return first.split()[0]
+
+
+def record(seed: int, numbers: range, path: Path) -> None:
+    """Save scenarios with Kafka's answers, those where it breaks down left out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="utf-8", compresslevel=9) as file:
+        for scenario, expected, found in pairs(seed, numbers):
+            if excuse(expected, found) is None:
+                row = {"scenario": scenario.to_json(), "expected": expected}
+                file.write(json.dumps(row, separators=(",", ":"), sort_keys=True) + "\n")
+
+
+def again(path: Path) -> int:
+    """Run a saved scenario once more and print what differs."""
+    scenario = Scenario.from_json(json.loads(path.read_text()))
+    with Jvm() as jvm:
+        expected = jvm.answer(scenario)
+    told = difference(scenario, expected, run(scenario))
+    print(code(scenario))
+    print(told or "no difference")
+    return int(told is not None)
+
+
+def main() -> int:
+    """Run the command; 0 where nothing differs."""
+    parser = argparse.ArgumentParser(prog="oracle", description=__doc__)
+    parser.add_argument("-n", type=int, default=1_000, help="how many scenarios")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=int, default=0, help="number of the first")
+    parser.add_argument("--shown", type=int, default=5, help="differences to shrink and print")
+    parser.add_argument("--record", type=Path, help="save scenarios and Kafka's answers here")
+    parser.add_argument("--again", type=Path, help="run this saved scenario only")
+    given = parser.parse_args()
+    logging.getLogger("aliran").setLevel(logging.ERROR)
+    numbers = range(given.start, given.start + given.n)
+    if given.again is not None:
+        return again(given.again)
+    if given.record is not None:
+        record(given.seed, numbers, given.record)
+        return 0
+    return int(check(given.seed, numbers, shown=given.shown) > 0)

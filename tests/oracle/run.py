@@ -1,0 +1,96 @@
+"""Runs a scenario through Aliran's TopologyTestDriver; the answer is as the JVM's."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from tests.oracle.build import build, serde
+from tests.oracle.functions import text
+from tests.oracle.language import Advance, Scenario, Step
+
+from aliran.core.errors import AliranError
+from aliran.streams import Topology, TopologyTestDriver
+
+Answer: TypeAlias = dict[str, Any]
+"""`describe`, `steps` (records by topic), `dropped`, `stores`; or `error`."""
+
+
+def run(scenario: Scenario) -> Answer:
+    """Return what came out; errors are part of the answer."""
+    answer: Answer = {"id": scenario.id}
+    try:
+        topology = build(scenario)
+        answer["describe"] = str(topology.describe())
+    except (AliranError, ValueError, TypeError) as error:
+        return {**answer, "error": _told("build", -1, error)}
+    steps: list[Any] = []
+    try:
+        with _directory(scenario) as directory, _driver(scenario, topology, directory) as driver:
+            for step in scenario.steps:
+                _step(driver, scenario, step)
+                steps.append(_drain(driver))
+            answer["dropped"] = driver.statistics().dropped_records
+            answer["stores"] = _stores(driver)
+    except Exception as error:
+        answer["error"] = _told("run", len(steps), error)
+    return {**answer, "steps": steps}
+
+
+def _told(stage: str, step: int, error: Exception) -> dict[str, Any]:
+    kind = type(error).__name__
+    return {"stage": stage, "step": step, "type": kind, "message": str(error)}
+
+
+def _directory(scenario: Scenario) -> AbstractContextManager[str | None]:
+    if scenario.config.get("stores") == "rocksdb":
+        memory = Path("/dev/shm")
+        return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
+    return nullcontext()
+
+
+def _driver(scenario: Scenario, topology: Topology, directory: str | None) -> TopologyTestDriver:
+    config = {"application_id": "app", "cache_max_bytes": scenario.config.get("cache", 0)}
+    return TopologyTestDriver(topology, config, state_dir=directory)
+
+
+def _step(driver: TopologyTestDriver, scenario: Scenario, step: Step) -> None:
+    if isinstance(step, Advance):
+        driver.advance_wall_clock_time(step.ms)
+        return
+    key, value = (serde(type_) for type_ in scenario.topics[step.topic])
+    headers = tuple((name, data.encode()) for name, data in step.headers)
+    driver.pipe_raw(
+        step.topic, key.serialize(step.key), value.serialize(step.value), step.time_ms, headers
+    )
+
+
+def _drain(driver: TopologyTestDriver) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for topic in sorted(driver.produced_topic_names()):
+        while (record := driver.read_raw(topic)) is not None:
+            headers = [[name, _latin(data)] for name, data in record.headers]
+            row = [_latin(record.key), _latin(record.value), record.timestamp, headers]
+            found.setdefault(topic, []).append(row)
+    return found
+
+
+def _latin(data: bytes | None) -> str | None:
+    """Bytes as characters 0 to 255: short, and readable where the bytes are text."""
+    return None if data is None else bytes(data).decode("latin-1")
+
+
+def _stores(driver: TopologyTestDriver) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for name, store in sorted(driver.get_all_state_stores().items()):
+        if hasattr(store, "all"):
+            found[name] = [_row(key, value) for key, value in store.all()]
+    return found
+
+
+def _row(key: Any, value: Any) -> list[Any]:
+    if hasattr(value, "timestamp"):
+        return [text(key), text(value.value), value.timestamp]
+    return [text(key), None if value is None else text(value)]
