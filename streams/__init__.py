@@ -26,6 +26,7 @@ from aliran.streams.errors import (
     StreamsError,
     TopologyError,
 )
+from aliran.streams.foreign_key_join import TableJoined
 from aliran.streams.grouped import KGroupedStream
 from aliran.streams.grouped_table import KGroupedTable
 from aliran.streams.join_windows import JoinWindows
@@ -115,6 +116,7 @@ __all__ = [
     "StreamsConfig",
     "StreamsError",
     "StreamsStatistics",
+    "TableJoined",
     "TestInputTopic",
     "TestOutputTopic",
     "TimeWindowedCogroupedKStream",

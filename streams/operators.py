@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from aliran.serdes import Serde
+from aliran.streams.foreign_key_operators import ForeignKeyOperator
 from aliran.streams.window_operators import WindowOperator
 
 AnyFunction: TypeAlias = Callable[..., Any]
@@ -430,6 +431,7 @@ Operator: TypeAlias = (
     | TableMerge
     | TableSelect
     | TableAggregate
+    | ForeignKeyOperator
     | Aggregate
     | StreamTableJoin
     | JoinWindow

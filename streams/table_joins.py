@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aliran.streams import inference
-from aliran.streams.config_objects import KeyedStoreOptions, Materialized, NameLike, text_of
+from aliran.streams.config_objects import (
+    KeyedStoreOptions,
+    Materialized,
+    NameLike,
+    text_of,
+    with_keywords,
+)
 from aliran.streams.dsl import key_value_store
 from aliran.streams.errors import TopologyError
-from aliran.streams.functions import check_function
+from aliran.streams.foreign_key_join import ForeignKeyJoin, TableJoined
+from aliran.streams.functions import check_function, takes_key
 from aliran.streams.graph import PlanNode
 from aliran.streams.operators import (
     AnyFunction,
@@ -82,6 +89,8 @@ class TableJoins(TableBase[K, V]):
         joiner: Callable[[V, VO], VR],
         materialized: Materialized[K, VR] | None = None,
         *,
+        foreign_key: AnyFunction | None = None,
+        joined: TableJoined[K, Any] | None = None,
         value: SerdeLike[VR] | None = None,
         store: str | None = None,
         name: NameLike = None,
@@ -91,10 +100,17 @@ class TableJoins(TableBase[K, V]):
 
         An update of either table gives a result, and so does a deletion.
 
+        With `foreign_key`, the key of the other row comes out of this table's row: many rows may
+        refer to one. Updates go through two internal topics then, and the tables may have
+        different numbers of partitions.
+
         Args:
-            other: Must have as many partitions as this table.
+            other: Must have as many partitions as this table, where the keys are joined.
             joiner: `joiner(value, other_value)` returns the row's value; None deletes it.
             materialized: Store, value and options as an object.
+            foreign_key: `foreign_key(value)` or `foreign_key(key, value)` gives the key of the
+                other row; None for none.
+            joined: Name and partitioners of a join on a foreign key, as an object.
             value: Type or serde of the results, where it is not known.
             store: Name of a store of its own; None computes results when they are looked up.
             name: Names the processors.
@@ -104,6 +120,9 @@ class TableJoins(TableBase[K, V]):
             TopologyError: `other` is no table, or `joiner` takes other arguments.
         """
         config = table_config("join", materialized, store, {**options, "value": value})
+        if foreign_key is not None or joined is not None:
+            naming = with_keywords("join", joined, TableJoined(), name=name)
+            return self._join_foreign("join", other, joiner, foreign_key, naming, config)
         return self._join("inner", other, joiner, config, name)
 
     def left_join(
@@ -112,6 +131,8 @@ class TableJoins(TableBase[K, V]):
         joiner: Callable[[V, VO | None], VR],
         materialized: Materialized[K, VR] | None = None,
         *,
+        foreign_key: AnyFunction | None = None,
+        joined: TableJoined[K, Any] | None = None,
         value: SerdeLike[VR] | None = None,
         store: str | None = None,
         name: NameLike = None,
@@ -119,6 +140,9 @@ class TableJoins(TableBase[K, V]):
     ) -> KTable[K, VR]:
         """Join as `join` does, but with None where the other table has no row."""
         config = table_config("left_join", materialized, store, {**options, "value": value})
+        if foreign_key is not None or joined is not None:
+            naming = with_keywords("left_join", joined, TableJoined(), name=name)
+            return self._join_foreign("left_join", other, joiner, foreign_key, naming, config)
         return self._join("left", other, joiner, config, name)
 
     def outer_join(
@@ -191,6 +215,33 @@ class TableJoins(TableBase[K, V]):
             return True
 
         return KTable(result, getter, store, ask)
+
+    def _join_foreign(
+        self,
+        method: str,
+        other: KTable[Any, Any],
+        joiner: Callable[..., Any],
+        foreign_key: AnyFunction | None,
+        joined: TableJoined[Any, Any],
+        config: Materialized[Any, Any] | None,
+    ) -> KTable[K, Any]:
+        from aliran.streams.ktable import KTable  # builds on this module
+
+        if not isinstance(other, KTable) or not isinstance(self, KTable):
+            raise TopologyError(f"{method} takes a KTable, got {type(other).__name__}")
+        check_function(method, "joiner(value, other_value)", joiner)
+        with_key = takes_key(method, foreign_key, "foreign_key(value)", None)
+        extractor = _extractor(foreign_key, with_key=with_key)
+        join = ForeignKeyJoin(self, other, extractor, joined, is_left=method == "left_join")
+        return join.plan(joiner, config or Materialized())
+
+
+def _extractor(function: Any, *, with_key: bool) -> AnyFunction:
+    def extract(_key: Any, value: Any) -> Any:
+        return function(value)
+
+    extractor: AnyFunction = function if with_key else extract
+    return extractor
 
 
 def _suffixed(name: str | None, suffix: str) -> str | None:

@@ -28,6 +28,7 @@ from aliran.serdes import Serde, Windowed
 from aliran.streams import operators as op
 from aliran.streams.engine import (
     aggregate_code,
+    foreign_key_code,
     stateless_code,
     table_code,
     table_group_code,
@@ -58,6 +59,7 @@ _WRITERS: dict[type, Callable[..., None]] = {
     **table_code.WRITERS,
     **table_join_code.WRITERS,
     **table_group_code.WRITERS,
+    **foreign_key_code.WRITERS,
     **aggregate_code.WRITERS,
     **windowed_code.WRITERS,
     **STREAM_JOIN_WRITERS,
@@ -98,6 +100,11 @@ class Bindings(Protocol):
 
     def transformer(self, spec: op.TableTransformValues) -> Callable[[Any, Any, int], Any]:
         """Return `transform(key, value, time)` of a new transformer of a table's values."""
+        ...
+
+    @property
+    def partition(self) -> int:
+        """The partition of its inputs that the task reads."""
         ...
 
     def is_trusted(self, source: op.SourceNode) -> bool:

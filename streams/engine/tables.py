@@ -13,7 +13,7 @@ its bytes, is called a cell here. Generated code works on `dirty` directly; see
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from struct import Struct
 from typing import Any, TypeAlias
 
@@ -225,6 +225,22 @@ class KeyValueTable(Table):
             return None if entry[0] is None else (self.copy_of(entry[0]), entry[1])
         data = None if self._all_cached else self._store.get(self._cell_bytes((cell,))[0])
         return self._timed(data)
+
+    def prefix_scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        """Return keys and values whose serialised keys begin with `prefix`; past the cache."""
+        deserialize = self.value_serde.deserialize
+        for key, data in self._store.prefix_scan(prefix):
+            yield key, deserialize(data[8:])
+
+    def put_logging_headers(
+        self, key: Any, value: Any, timestamp: int, headers: Headers | None
+    ) -> None:
+        """Set the value of `key`, past the cache, with the headers in the changelog too."""
+        entry = [value, timestamp, None]
+        keys, (values, stored, _) = self._cell_bytes((key,)), self._value_bytes([entry])
+        self._store.put(keys[0], stored[0])
+        if self._changelog is not None:
+            self._changelog.append(keys[0], values[0], timestamp, headers)
 
     def put(self, key: Any, value: Any, timestamp: int, headers: Headers | None) -> None:
         """Set the value of `key`, None to delete it."""

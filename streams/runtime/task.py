@@ -364,6 +364,11 @@ class StreamTask:
 
         return transform
 
+    @property
+    def partition(self) -> int:
+        """The partition of its inputs that the task reads."""
+        return self.id.partition
+
     def is_trusted(self, source: op.SourceNode) -> bool:
         """Tell whether a source reads nothing but repartition topics, which we write ourselves."""
         return all(map(self._environment.topology.is_repartition_topic, source.topics))

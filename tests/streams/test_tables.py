@@ -408,6 +408,88 @@ def test_a_transformer_cannot_forward() -> None:
             topic.pipe_input("a", "1")
 
 
+# ---------------------------------------------------------------------------- foreign keys
+
+
+def reference(value: str) -> str | None:
+    """Which row of the other table a value refers to."""
+    return None if value == "5" else "abcd"[int(value[0]) % 4]
+
+
+@case
+def foreign_join(b: StreamsBuilder) -> None:
+    joined = b.table("left").join(b.table("right"), plus, foreign_key=reference)
+    joined.to_stream().to("out")
+
+
+@case
+def foreign_left_join(b: StreamsBuilder) -> None:
+    joined = b.table("left").left_join(b.table("right"), plus, foreign_key=reference)
+    joined.to_stream().to("out")
+
+
+@case
+def foreign_join_stored(b: StreamsBuilder) -> None:
+    left, right = b.table("left", store="l"), b.table("right", store="r")
+    left.join(right, plus, foreign_key=reference, store="joined").to_stream().to("out")
+
+
+@case
+def foreign_left_join_named(b: StreamsBuilder) -> None:
+    def extract(key: str, value: str) -> str | None:
+        return "a" if key == "d" else reference(value)
+
+    joined = b.table("left").left_join(
+        b.table("right"), plus, foreign_key=extract, name="refer", store="joined"
+    )
+    joined.to_stream().to("out")
+
+
+@case
+def foreign_join_options_without_name(b: StreamsBuilder) -> None:
+    joined = b.table("left").join(b.table("right"), plus, foreign_key=reference, key=str, value=str)
+    joined.filter(lambda k, v: v.startswith("1")).to_stream().to("out")
+
+
+@case
+def foreign_join_with_itself(b: StreamsBuilder) -> None:
+    table = b.table("left")
+    table.join(table, plus, foreign_key=reference).to_stream().to("out")
+
+
+@case
+def foreign_left_join_of_views(b: StreamsBuilder) -> None:
+    left = b.table("left").filter(lambda k, v: v != "1").map_values(lambda v: v + v)
+    right = b.table("right").map_values(lambda v: None if v == "2" else v + "!")
+    left.left_join(right, plus, foreign_key=reference).to_stream().to("out")
+
+
+@case
+def foreign_join_of_aggregates(b: StreamsBuilder) -> None:
+    left = b.stream("left").group_by_key().reduce(lambda one, two: two)
+    right = b.stream("right").group_by_key().count()
+    left.join(right, plus, foreign_key=reference).to_stream().to("out")
+
+
+@case
+def foreign_join_grouped(b: StreamsBuilder) -> None:
+    joined = b.table("left").join(b.table("right"), plus, foreign_key=reference)
+    groups = joined.group_by(lambda k, v: (v[2:], k))
+    groups.reduce(add, subtract).to_stream().to("out")
+
+
+@case
+def foreign_joins_in_a_row(b: StreamsBuilder) -> None:
+    joined = b.table("left").left_join(b.table("right"), plus, foreign_key=reference)
+    joined.join(b.table("third"), plus, foreign_key=reference).to_stream().to("out")
+
+
+@case
+def foreign_join_joined_by_key(b: StreamsBuilder) -> None:
+    joined = b.table("left").left_join(b.table("right"), plus, foreign_key=reference)
+    joined.outer_join(b.table("third"), plus).to_stream().to("out")
+
+
 # ---------------------------------------------------------------------------- the tests
 
 

@@ -45,6 +45,24 @@ def add(key: str, value: int | None, total: int) -> int:
     return total + (value or 0)
 
 
+def tables_joined(builder: StreamsBuilder, stream: KStream[Any, Any], index: int) -> Any:
+    other = builder.table(f"table-{index}", value=int)
+    own = stream.to_table(name=f"rows-{index}", key=str, value=int).filter(lambda k, v: v % 3 > 0)
+    if index % 2:
+        return own.join(
+            other, lambda x, y: x + 2 * y, store=f"joined-{index}", value=int
+        ).to_stream()
+    return own.outer_join(other, lambda x, y: (x or 0) + 2 * (y or 0)).to_stream()
+
+
+def table_grouped(stream: KStream[Any, Any], index: int) -> Any:
+    table = stream.to_table(name=f"rows-{index}", key=str, value=int)
+    groups = table.group_by(lambda k, v: (KEYS[v % 4], v), key=str, value=int)
+    if index % 2:
+        return groups.count(store=f"groups-{index}").to_stream()
+    return groups.reduce(lambda x, y: x + y, lambda x, y: x - y, store=f"g-{index}").to_stream()
+
+
 # Each step takes a stream of str keys and int values and gives another.
 Step = Callable[[StreamsBuilder, KStream[Any, Any], int], KStream[Any, Any]]
 
@@ -114,6 +132,8 @@ STEPS: dict[str, Step] = {
         .filter(lambda key, value: value % 2 == 0)
         .to_stream()
     ),
+    "table_join": tables_joined,
+    "table_group": lambda b, s, i: table_grouped(s, i),
     "repartition": lambda b, s, i: s.repartition(name=f"again-{i}", key=str, value=int),
 }
 

@@ -19,6 +19,7 @@ import org.apache.kafka.streams.kstream.KTable;
 import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.Named;
 import org.apache.kafka.streams.kstream.Produced;
+import org.apache.kafka.streams.kstream.TableJoined;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.kstream.ValueTransformerWithKey;
 import org.apache.kafka.streams.processor.ProcessorContext;
@@ -94,6 +95,7 @@ public final class Tables {
         chains();
         groups();
         transforms();
+        foreignKeys();
     }
 
     private static void joins() {
@@ -309,5 +311,48 @@ public final class Tables {
             shouted.leftJoin(b.<String, String>table("right"), Tables::plus).toStream().to("out");
             b.<String, String>stream("stream").leftJoin(shouted, Tables::plus).to("joined");
         }, "left", "right", "stream");
+    }
+
+    /** Which row of the other table a value refers to. */
+    private static String reference(final String value) {
+        return "5".equals(value) ? null : KEYS[Integer.parseInt(value.substring(0, 1)) % 4];
+    }
+
+    private static void foreignKeys() {
+        both("foreign_join", b -> b.<String, String>table("left").join(b.<String, String>table("right"),
+            Tables::reference, Tables::plus).toStream().to("out"), "left", "right");
+        both("foreign_left_join", b -> b.<String, String>table("left").leftJoin(b.<String, String>table("right"),
+            Tables::reference, Tables::plus).toStream().to("out"), "left", "right");
+        both("foreign_join_stored", b -> b.<String, String>table("left", store("l")).join(
+            b.<String, String>table("right", store("r")), Tables::reference, Tables::plus, store("joined"))
+            .toStream().to("out"), "left", "right");
+        both("foreign_left_join_named", b -> b.<String, String>table("left").leftJoin(b.<String, String>table("right"),
+            (k, v) -> "d".equals(k) ? "a" : reference(v), Tables::plus, TableJoined.as("refer"), store("joined"))
+            .toStream().to("out"), "left", "right");
+        both("foreign_join_options_without_name", b -> b.<String, String>table("left").join(b.<String, String>table("right"),
+            Tables::reference, Tables::plus, Materialized.with(STR, STR)).filter((k, v) -> v.startsWith("1"))
+            .toStream().to("out"), "left", "right");
+        both("foreign_join_with_itself", b -> {
+            final KTable<String, String> table = b.table("left");
+            table.join(table, Tables::reference, Tables::plus).toStream().to("out");
+        }, "left");
+        both("foreign_left_join_of_views", b -> b.<String, String>table("left").filter((k, v) -> !"1".equals(v))
+            .mapValues(v -> v + v).leftJoin(b.<String, String>table("right").mapValues(v -> "2".equals(v) ? null : v + "!"),
+            Tables::reference, Tables::plus).toStream().to("out"), "left", "right");
+        both("foreign_join_of_aggregates", b -> {
+            final KTable<String, String> left = b.<String, String>stream("left").groupByKey()
+                .reduce((x, y) -> y);
+            final KTable<String, Long> right = b.<String, String>stream("right").groupByKey().count();
+            left.join(right, Tables::reference, Tables::plus).toStream().to("out");
+        }, "left", "right");
+        both("foreign_join_grouped", b -> b.<String, String>table("left").join(b.<String, String>table("right"),
+            Tables::reference, Tables::plus).groupBy((k, v) -> KeyValue.pair(v.substring(2), k))
+            .reduce(Tables::add, Tables::subtract).toStream().to("out"), "left", "right");
+        both("foreign_joins_in_a_row", b -> b.<String, String>table("left").leftJoin(b.<String, String>table("right"),
+            Tables::reference, Tables::plus).join(b.<String, String>table("third"), Tables::reference, Tables::plus)
+            .toStream().to("out"), "left", "right", "third");
+        both("foreign_join_joined_by_key", b -> b.<String, String>table("left").leftJoin(b.<String, String>table("right"),
+            Tables::reference, Tables::plus).outerJoin(b.<String, String>table("third"), Tables::plus)
+            .toStream().to("out"), "left", "right", "third");
     }
 }
