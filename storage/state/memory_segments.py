@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aliran.core.errors import ConfigError
 from aliran.storage.state.segmented import NO_TIME
 from aliran.storage.state.time_index import TimeIndex
 
@@ -24,8 +23,6 @@ class ExactExpiry:
     """
 
     def __init__(self, name: str, retention_ms: int) -> None:
-        if retention_ms <= 0:
-            raise ConfigError(f"store {name}: retention ({retention_ms} ms) must be above 0")
         self.name = name
         self.retention_ms = retention_ms
         self.staged: dict[bytes, bytes | None] = {}
@@ -49,7 +46,6 @@ class ExactExpiry:
         """Move the clock, and tell whether this time has expired."""
         if time_ms > self.observed_stream_time:
             self.observed_stream_time = time_ms
-            return False
         return time_ms <= self.observed_stream_time - self.retention_ms
 
     def _oldest_readable(self) -> int:

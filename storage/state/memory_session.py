@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aliran.storage.state.key_schemas import MAX_TIME, session_changelog_key, split_session_key
 from aliran.storage.state.memory_segments import ExactExpiry
+from aliran.storage.state.segmented import check_retention
 from aliran.storage.state.session import SessionEntry, check_session
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ class MemorySessionStore(ExactExpiry):
         StateError: A session ends before 0 or before it starts.
         ConfigError: The retention is not above 0.
     """
+
+    def __init__(self, name: str, retention_ms: int) -> None:
+        check_retention(name, retention_ms)
+        super().__init__(name, retention_ms)
 
     def put(self, key: bytes, start_ms: int, end_ms: int, value: bytes | None) -> bytes:
         """Set the value of a session, None to delete it; return its changelog key."""

@@ -41,7 +41,7 @@ class MemoryWindowStore(ExactExpiry):
         retain_duplicates: bool = False,
         timestamped: bool = False,
     ) -> None:
-        check_window(name, retention_ms, window_size_ms)
+        check_window(name, retention_ms, window_size_ms, retain_duplicates=retain_duplicates)
         super().__init__(name, retention_ms)
         self.window_size_ms = window_size_ms
         self.retain_duplicates = retain_duplicates
@@ -106,14 +106,15 @@ class MemoryWindowStore(ExactExpiry):
         None is no bound of keys.
         """
         first = max(from_ms, self._oldest_readable())
+        # By the bytes of key and sequence, as Kafka's map within a start is.
         found = [
-            (start, key, order, value)
+            (start, key + pack_suffix(0, order)[8:], value)
             for key, (start, order, value) in self._index.between_keys(
                 first_key, last_key, first, to_ms
             )
         ]
         found.sort(reverse=reverse)
-        return iter([WindowEntry(key, start, value) for start, key, _, value in found])
+        return iter([WindowEntry(key[:-4], start, value) for start, key, value in found])
 
     def fetch_all(
         self, from_ms: int, to_ms: int, *, reverse: bool = False

@@ -58,11 +58,8 @@ class SegmentedBytesStore:
         interval = default_segment_interval(retention_ms)
         if segment_interval_ms is not None:
             interval = segment_interval_ms
-        if retention_ms <= 0 or interval <= 0:
-            raise ConfigError(
-                f"store {name}: retention ({retention_ms} ms) and segment interval ({interval} ms) "
-                "must be above 0"
-            )
+        if interval <= 0:
+            raise ConfigError(f"store {name}: segment interval ({interval} ms) must be above 0")
         self.name = name
         self.database = database
         self.retention_ms = retention_ms
@@ -118,6 +115,12 @@ class SegmentedBytesStore:
         if observed > self.observed_stream_time:
             self.observed_stream_time = observed
             self.staged[STATE_KEY] = STATE.pack(observed, self._sequence)
+
+
+def check_retention(name: str, retention_ms: int) -> None:
+    """Refuse to keep anything for no time."""
+    if retention_ms <= 0:
+        raise ConfigError(f"store {name}: retention ({retention_ms} ms) must be above 0")
 
 
 def default_segment_interval(retention_ms: int) -> int:

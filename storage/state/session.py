@@ -19,7 +19,7 @@ from aliran.storage.state.key_schemas import (
     split_session_key,
     unpack_session,
 )
-from aliran.storage.state.segmented import SegmentedBytesStore
+from aliran.storage.state.segmented import SegmentedBytesStore, check_retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -134,6 +134,7 @@ class SessionBytesStore(SegmentedBytesStore):
         *,
         segment_interval_ms: int | None = None,
     ) -> None:
+        check_retention(name, retention_ms)
         super().__init__(name, database, retention_ms, segment_interval_ms)
 
     def put(self, key: bytes, start_ms: int, end_ms: int, value: bytes | None) -> bytes:

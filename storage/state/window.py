@@ -23,7 +23,7 @@ from aliran.storage.state.key_schemas import (
 )
 from aliran.storage.state.key_value import with_timestamps
 from aliran.storage.state.recent import RecentEntries
-from aliran.storage.state.segmented import STATE, STATE_KEY, SegmentedBytesStore
+from aliran.storage.state.segmented import STATE, STATE_KEY, SegmentedBytesStore, check_retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -78,7 +78,7 @@ class WindowBytesStore(SegmentedBytesStore):
         timestamped: bool = False,
         time_ordered: bool = False,
     ) -> None:
-        check_window(name, retention_ms, window_size_ms)
+        check_window(name, retention_ms, window_size_ms, retain_duplicates=retain_duplicates)
         super().__init__(name, database, retention_ms, segment_interval_ms)
         self.window_size_ms = window_size_ms
         self.retain_duplicates = retain_duplicates
@@ -315,11 +315,18 @@ def negative_start(name: str, key: bytes, start_ms: int) -> StateError:
     )
 
 
-def check_window(name: str, retention_ms: int, window_size_ms: int) -> None:
-    """Refuse windows that are empty, or kept for less than their size."""
-    if window_size_ms <= 0:
+def check_window(
+    name: str, retention_ms: int, window_size_ms: int, *, retain_duplicates: bool
+) -> None:
+    """Refuse windows that are empty, or kept for less than their size.
+
+    Those of a join may be empty, where records of the very same time are joined.
+    """
+    if not (retain_duplicates and retention_ms == 0):
+        check_retention(name, retention_ms)
+    if window_size_ms < (0 if retain_duplicates else 1):
         raise ConfigError(f"window store {name}: window size ({window_size_ms} ms) must be above 0")
-    if 0 < retention_ms < window_size_ms:
+    if retention_ms < window_size_ms:
         raise ConfigError(
             f"window store {name}: retention ({retention_ms} ms) is shorter than a window "
             f"({window_size_ms} ms): windows would expire before they end; make it longer"

@@ -225,8 +225,20 @@ def test_durations_that_make_no_sense_are_refused(database: StateDatabase) -> No
         store_of(database, window_size_ms=0)
     with pytest.raises(ConfigError, match="windows would expire before they end"):
         store_of(database, retention_ms=5)
+    with pytest.raises(ConfigError, match="must be above 0"):
+        store_of(database, retention_ms=-1, window_size_ms=0, retain_duplicates=True)
     assert WindowBytesStore("w", database, 10**6, 10).segment_interval_ms == 500_000
     assert WindowBytesStore("w", database, 100, 10).segment_interval_ms == 60_000
+
+
+def test_windows_of_a_join_may_be_empty_and_remember_nothing(database: StateDatabase) -> None:
+    memory = MemoryWindowStore("w", 0, 0, retain_duplicates=True)
+    stored = WindowBytesStore("w", database, 0, 0, retain_duplicates=True)
+    for store in (memory, stored):
+        for time in (5, 5, 4):
+            store.put(b"k", b"v", time)
+        assert list(store.fetch_range(b"k", 0, 10)) == []
+    assert (memory.dropped, stored.dropped) == (3, 0)
 
 
 @given(st.binary(max_size=4), st.binary(max_size=5))
