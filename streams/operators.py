@@ -505,6 +505,7 @@ StoreKind: TypeAlias = Literal[
     "key-value",
     "timestamped",
     "lru",
+    "timestamped-lru",
     "versioned",
     "window",
     "timestamped-window",
@@ -516,7 +517,7 @@ StoreKind: TypeAlias = Literal[
 """What a store holds.
 
 - `key-value`: plain values by key; `timestamped` adds the record's time (what the DSL uses); `lru`
-  keeps only the `max_entries` that were used last, in memory.
+  and `timestamped-lru` keep only the `max_entries` that were used last, in memory.
 - `versioned`: values by key with the times from and to which they hold.
 - `window`: values by key and window start, timestamped where an aggregation writes them;
   `timestamped-window`: timestamped always. `session`: values by key, session start and end.
@@ -545,7 +546,7 @@ class StoreSpec:
         segment_interval_ms: Time span of what expires together; None for Kafka's choice.
         time_ordered: For results that are emitted when windows close: such a store on RocksDB
             shows windows one millisecond longer than others do.
-        max_entries: How many entries an `lru` store keeps.
+        max_entries: How many entries the `lru` kinds keep.
     """
 
     name: str
