@@ -20,6 +20,7 @@ from aliran.storage.state.key_schemas import (
     window_changelog_key,
 )
 from aliran.storage.state.key_value import KeyValueBytesStore
+from aliran.storage.state.lru import LruBytesStore
 from aliran.storage.state.memory import MemoryStateDatabase
 from aliran.storage.state.memory_session import MemorySessionStore
 from aliran.storage.state.memory_window import MemoryWindowStore
@@ -39,24 +40,39 @@ from aliran.storage.state.typed import (
     TimestampedKeyValueStore,
 )
 from aliran.storage.state.typed_session import ReadOnlySessionStore, SessionStore
+from aliran.storage.state.typed_versioned import (
+    ReadOnlyVersionedKeyValueStore,
+    VersionedKeyValueStore,
+    VersionedRecord,
+)
 from aliran.storage.state.typed_window import (
     ReadOnlyWindowStore,
     TimestampedWindowStore,
     WindowStore,
 )
+from aliran.storage.state.versioned import (
+    NOT_PUT,
+    VALID_TO_UNDEFINED,
+    VersionedBytesStore,
+    VersionedEntry,
+)
 from aliran.storage.state.window import WindowBytesStore, WindowEntry
 
 __all__ = [
+    "NOT_PUT",
+    "VALID_TO_UNDEFINED",
     "Changes",
     "KeyRange",
     "KeyValueBytesStore",
     "KeyValueStore",
     "LogChange",
+    "LruBytesStore",
     "MemorySessionStore",
     "MemoryStateDatabase",
     "MemoryWindowStore",
     "ReadOnlyKeyValueStore",
     "ReadOnlySessionStore",
+    "ReadOnlyVersionedKeyValueStore",
     "ReadOnlyWindowStore",
     "RocksDBOptions",
     "RocksDBStateDatabase",
@@ -80,6 +96,10 @@ __all__ = [
     "UnknownStoreError",
     "ValueAndTimestamp",
     "ValueAndTimestampSerde",
+    "VersionedBytesStore",
+    "VersionedEntry",
+    "VersionedKeyValueStore",
+    "VersionedRecord",
     "WindowBytesStore",
     "WindowEntry",
     "WindowKey",

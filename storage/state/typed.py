@@ -14,6 +14,7 @@ from aliran.storage.state.timestamped import ValueAndTimestamp, ValueAndTimestam
 if TYPE_CHECKING:
     from aliran.serdes import Serde
     from aliran.storage.state.key_value import KeyValueBytesStore
+    from aliran.storage.state.lru import LruBytesStore
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -39,7 +40,10 @@ class ReadOnlyKeyValueStore(Generic[K, V]):
     """
 
     def __init__(
-        self, store: KeyValueBytesStore, key_serde: Serde[K], value_serde: Serde[V]
+        self,
+        store: KeyValueBytesStore | LruBytesStore,
+        key_serde: Serde[K],
+        value_serde: Serde[V],
     ) -> None:
         self._store = store
         self._key_serde = key_serde
@@ -130,7 +134,7 @@ class KeyValueStore(ReadOnlyKeyValueStore[K, V]):
 
     def __init__(
         self,
-        store: KeyValueBytesStore,
+        store: KeyValueBytesStore | LruBytesStore,
         key_serde: Serde[K],
         value_serde: Serde[V],
         log_change: LogChange = log_nothing,
@@ -192,7 +196,7 @@ class TimestampedKeyValueStore(KeyValueStore[K, ValueAndTimestamp[V]]):
 
     def __init__(
         self,
-        store: KeyValueBytesStore,
+        store: KeyValueBytesStore | LruBytesStore,
         key_serde: Serde[K],
         value_serde: Serde[V],
         log_change: LogChange = log_nothing,

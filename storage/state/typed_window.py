@@ -11,6 +11,7 @@ from aliran.storage.state.typed import LogChange, check_timestamped, decoder, ke
 
 if TYPE_CHECKING:
     from aliran.serdes import Serde
+    from aliran.storage.state.memory_window import MemoryWindowStore
     from aliran.storage.state.window import WindowBytesStore, WindowEntry
 
 K = TypeVar("K")
@@ -29,7 +30,12 @@ class ReadOnlyWindowStore(Generic[K, V]):
         value_serde: Serde of the values as the store keeps them.
     """
 
-    def __init__(self, store: WindowBytesStore, key_serde: Serde[K], value_serde: Serde[V]) -> None:
+    def __init__(
+        self,
+        store: WindowBytesStore | MemoryWindowStore,
+        key_serde: Serde[K],
+        value_serde: Serde[V],
+    ) -> None:
         self._store = store
         self._key_serde = key_serde
         self._value_serde = value_serde
@@ -129,7 +135,7 @@ class WindowStore(ReadOnlyWindowStore[K, V]):
 
     def __init__(
         self,
-        store: WindowBytesStore,
+        store: WindowBytesStore | MemoryWindowStore,
         key_serde: Serde[K],
         value_serde: Serde[V],
         log_change: LogChange = log_nothing,
@@ -162,7 +168,7 @@ class TimestampedWindowStore(WindowStore[K, ValueAndTimestamp[V]]):
 
     def __init__(
         self,
-        store: WindowBytesStore,
+        store: WindowBytesStore | MemoryWindowStore,
         key_serde: Serde[K],
         value_serde: Serde[V],
         log_change: LogChange = log_nothing,

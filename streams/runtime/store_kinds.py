@@ -9,6 +9,7 @@ from aliran.serdes import Serde
 from aliran.storage.state import (
     KeyValueBytesStore,
     KeyValueStore,
+    LruBytesStore,
     MemorySessionStore,
     MemoryWindowStore,
     SessionBytesStore,
@@ -17,9 +18,12 @@ from aliran.storage.state import (
     StateDatabase,
     TimestampedKeyValueStore,
     TimestampedWindowStore,
+    VersionedBytesStore,
+    VersionedKeyValueStore,
     WindowBytesStore,
     WindowStore,
 )
+from aliran.storage.state.typed import LogChange
 from aliran.streams import operators as op
 
 Serdes: TypeAlias = tuple[Serde[Any], Serde[Any]]
@@ -51,11 +55,16 @@ def open_store(spec: op.StoreSpec, database: StateDatabase, *, timestamped: bool
     return _OPENERS[spec.kind](spec, database)
 
 
-def open_view(store: Any, serdes: Serdes, *logging: Any) -> Any:
+def open_view(
+    store: Any, serdes: Serdes, log_change: LogChange, current_time: Callable[[], int]
+) -> Any:
     """Return a store as processors of the user's and tests see it."""
+    if type(store) is LruBytesStore and not store.timestamped:
+        # As by Kafka: those of tables, which carry times, do not log what they let go.
+        store.on_evict = lambda key: log_change(key, None, current_time())
     stamped, plain = _VIEWS[type(store)]
     view = stamped if getattr(store, "timestamped", False) else plain
-    return view(store, *serdes, *logging)
+    return view(store, *serdes, log_change, current_time)
 
 
 def _open_key_value(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
@@ -64,6 +73,14 @@ def _open_key_value(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
 
 def _open_timestamped(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
     return KeyValueBytesStore(spec.name, database, timestamped=True)
+
+
+def _open_lru(spec: op.StoreSpec, _database: StateDatabase) -> BytesStore:
+    return LruBytesStore(spec.name, spec.max_entries)
+
+
+def _open_timestamped_lru(spec: op.StoreSpec, _database: StateDatabase) -> BytesStore:
+    return LruBytesStore(spec.name, spec.max_entries, timestamped=True)
 
 
 def _open_window(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
@@ -103,19 +120,30 @@ def _open_session(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
     )
 
 
+def _open_versioned(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
+    return VersionedBytesStore(
+        spec.name, database, spec.retention_ms, segment_interval_ms=spec.segment_interval_ms
+    )
+
+
 _OPENERS: Mapping[op.StoreKind, Opener] = {
     "key-value": _open_key_value,
     "timestamped": _open_timestamped,
+    "lru": _open_lru,
+    "timestamped-lru": _open_timestamped_lru,
     "window": _open_window,
     "timestamped-window": _open_timestamped_window,
     "session": _open_session,
+    "versioned": _open_versioned,
 }
 
 _VIEWS: Mapping[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
     KeyValueBytesStore: (TimestampedKeyValueStore, KeyValueStore),
+    LruBytesStore: (TimestampedKeyValueStore, KeyValueStore),
     WindowBytesStore: (TimestampedWindowStore, WindowStore),
     MemoryWindowStore: (TimestampedWindowStore, WindowStore),
     SessionBytesStore: (SessionStore, SessionStore),
     MemorySessionStore: (SessionStore, SessionStore),
+    VersionedBytesStore: (VersionedKeyValueStore, VersionedKeyValueStore),
 }
 """By the class of the bytes: the view where values carry times, and where they do not."""

@@ -223,7 +223,7 @@ class Model:
         return entry.end_ms // INTERVAL, entry.key + times
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_all_stores_behave_like_the_model(steps: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as path:
