@@ -88,6 +88,8 @@ class KafkaStreams:
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._final: StreamsStatistics | None = None
+        self._stopping = False
+        self._runner: threading.Thread | None = None
 
     # ------------------------------------------------------------------ life
 
@@ -132,6 +134,7 @@ class KafkaStreams:
 
     def stop(self) -> None:
         """Ask for the end: commit, then close. Returns at once, from signal handlers too."""
+        self._stopping = True  # for a loop that is not made yet
         if self._loop is not None:
             self._loop.stop()
 
@@ -150,6 +153,10 @@ class KafkaStreams:
             thread.join(timeout_s)
             if thread.is_alive():
                 return False
+        elif self._runner not in (None, threading.current_thread()) and not self._ended.wait(
+            timeout_s  # run() is under way on a thread of the user's
+        ):
+            return False
         if self.state is State.CREATED:
             self._move(State.PENDING_SHUTDOWN)
             self._move(State.NOT_RUNNING)
@@ -320,6 +327,8 @@ class KafkaStreams:
                 config.max_task_idle_ms,
             )
             loop = self._loop = StreamLoop(transport, factory, settings, self._clock)
+            if self._stopping:
+                loop.stop()
             topics = [
                 topic for part in self._topology.subtopologies() for topic in plan.topics_of(part)
             ]
@@ -354,6 +363,7 @@ class KafkaStreams:
             logger.exception("%s stopped", self.config.application_id)
 
     def _run(self, loop: StreamLoop) -> None:
+        self._runner = threading.current_thread()
         with TunedCollector():
             try:
                 loop.run(self._restored)

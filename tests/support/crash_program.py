@@ -33,7 +33,9 @@ def make_app(data_dir: str, **settings: object) -> App:
     words.windowed_by(1_000, grace="1d").count(store="windows").to_stream().to("windows")
     # What the cache held back travels on: every word has one last count, hence one group.
     groups = app.stream(INPUT, key=str, value=str).group_by(lambda key, word: word[-1])
-    groups.aggregate(lambda: 0, lambda key, word, total: total + len(word), store="lengths", value=int)
+    groups.aggregate(
+        lambda: 0, lambda key, word, total: total + len(word), store="lengths", value=int
+    )
     return app
 
 
