@@ -97,6 +97,10 @@ class RecordQueue:
         times = self._batches[0].timestamps
         return times[self._position :] if self._position else times
 
+    def resume_at(self, partition_time_ms: int) -> None:
+        """Take up the partition time of an earlier run; extractors are told it."""
+        self.partition_time_ms = self._extracted_time_ms = partition_time_ms
+
     def add(self, columns: Columns) -> int:
         """Queue a batch; returns how many of its records were dropped for an invalid time."""
         size = len(columns)

@@ -139,7 +139,7 @@ class StreamTask:
         self._group = PartitionGroup(list(self._queues.values()))
         for partition, position in positions.items():
             if partition in self._queues:
-                self._queues[partition].partition_time_ms = position.partition_time_ms
+                self._queues[partition].resume_at(position.partition_time_ms)
         self._stream_time_ms = max(
             (queue.partition_time_ms for queue in self._queues.values()), default=-1
         )

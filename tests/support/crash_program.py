@@ -1,7 +1,7 @@
 """An application that counts while a thread keeps producing, until somebody kills the process.
 
-Run as `python crash_program.py DATA_DIR SEED DONE`. Prints `acknowledged N` for each batch that the log
-has taken, N being the number of records since the beginning of time.
+Run as `python crash_program.py DATA_DIR SEED DONE`. Prints `acknowledged N` for each batch that
+the log has taken, N being the number of records since the beginning of time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from typing import Any
 
 from aliran.core.types import Columns
 from aliran.streams import App
@@ -18,7 +19,7 @@ PARTITIONS = 3
 KEYS = 40
 
 
-def make_app(data_dir: str, **settings: object) -> App:
+def make_app(data_dir: str, **settings: Any) -> App:
     """Return the application: a count behind a repartition topic, windows, and a second stage."""
     app = App(
         "crash",
