@@ -77,7 +77,7 @@ class KafkaTransport:
         self._common = settings_of.common_settings(
             bootstrap_servers, self._watch.report, settings or {}
         )
-        self._admin = settings_of.make_client(AdminClient, dict(self._common))
+        self._admin = settings_of.make_client(AdminClient, settings_of.admin_settings(self._common))
         self._writer = KafkaWriter(self._common, self._watch)
         self._reader = KafkaReader(self._common, self._watch, BATCH_RECORDS, self._timeout_s)
         self._consumer: Consumer | None = None

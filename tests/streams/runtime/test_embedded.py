@@ -198,11 +198,11 @@ def test_states_in_their_order() -> None:
 
 def test_states_of_a_failure() -> None:
     app = App("fails")
-    app.stream("in").foreach(lambda key, value: {}[key])
+    app.stream("in").foreach(lambda key, value: WORDS.index(value))
     moves: list[str] = []
     app.send("in", "a", "b")
     app.streams.set_state_listener(lambda new, old: moves.append(new.value))
-    with app, pytest.raises(AliranError, match="KeyError"):
+    with app, pytest.raises(AliranError, match="ValueError"):
         app.wait_until_idle()
     assert moves[-2:] == ["PENDING_ERROR", "ERROR"]
 
