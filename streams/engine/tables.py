@@ -94,6 +94,10 @@ class _Table(ABC):
             return value
         return self.value_serde.deserialize(self.value_serde.serialize(value))
 
+    def close(self) -> None:
+        """Give back what the cache was charged; other tasks may use it."""
+        self._release(self._charged_bytes)
+
     def use_key_bytes(self) -> None:
         """Cache keys as their bytes: whoever updates the table has those at hand anyway."""
         self.keys_are_typed = False

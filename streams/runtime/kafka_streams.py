@@ -87,7 +87,6 @@ class KafkaStreams:
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
         self._ended = threading.Event()
-        self._final: StreamsStatistics | None = None
         self._stopping = False
         self._runner: threading.Thread | None = None
 
@@ -232,15 +231,14 @@ class KafkaStreams:
 
     def statistics(self) -> StreamsStatistics:
         """Return counters of what was done since the start."""
-        if self._final is not None:
-            return self._final
-        loop = self._loop
-        tasks = [] if loop is None else [task.statistics for task in list(loop.tasks.values())]
+        if self._loop is None:
+            return StreamsStatistics(0, 0, 0, 0)
+        tasks = self._loop.statistics()
         return StreamsStatistics(
-            sum(task.processed_records for task in tasks),
-            sum(task.dropped_records for task in tasks),
-            sum(task.failed_records for task in tasks),
-            0 if loop is None else loop.commits,
+            tasks.processed_records,
+            tasks.dropped_records,
+            tasks.failed_records,
+            self._loop.commits,
         )
 
     @property
@@ -366,17 +364,18 @@ class KafkaStreams:
         self._runner = threading.current_thread()
         with TunedCollector():
             try:
-                loop.run(self._restored)
+                loop.run(self._restored, self._rebalancing)
             except BaseException as error:
-                self._final = self.statistics()
                 self._failed(error)
                 raise
-            self._final = self.statistics()
         self._move(State.PENDING_SHUTDOWN)
         if self._transport is not None:
             self._transport.leave()
         self._move(State.NOT_RUNNING)
         self._ended.set()
+
+    def _rebalancing(self) -> None:
+        self._move(State.REBALANCING)
 
     def _restored(self) -> None:
         if self.state is State.REBALANCING:

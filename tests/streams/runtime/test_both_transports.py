@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -129,6 +130,39 @@ def test_restart(make_app: MakeApp, tmp_path: Path, state: str) -> None:
             assert dict(app.read(topic(app, "out"), value=int)) == Counter(words)
         if state == "lost":
             app.streams.clean_up()
+
+
+@pytest.mark.timeout(60)
+def test_an_instance_that_slept_too_long_finds_its_place_again(server: str, tmp_path: Path) -> None:
+    script = [sys.executable, shared_work.__file__, server]
+    other = subprocess.Popen(
+        [*script, str(tmp_path / "other")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    app = shared_work.make_app(server, str(tmp_path / "own"))
+    assert app.bootstrap_servers
+    moves: list[str] = []
+    app.streams.set_state_listener(lambda new, old: moves.append(new.value))
+    with other, app:
+        loop: Any = app.streams._loop
+
+        def wait_for(tasks: Callable[[int], bool]) -> None:
+            while not tasks(len(loop.tasks)):
+                assert other.poll() is None
+                app.wait_until_running()
+                time.sleep(0.01)
+
+        wait_for(lambda number: 0 < number < 6)
+        write(app, "shared-in", [(None, word, 0) for word in some_words(7)])
+        other.send_signal(signal.SIGSTOP)
+        wait_for(lambda number: number == 6)
+        other.send_signal(signal.SIGCONT)
+        wait_for(lambda number: 0 < number < 6)
+        app.wait_until_idle()
+        assert other.stdin is not None
+        other.stdin.close()
+        assert other.wait(30) == 0
+    assert moves.count("REBALANCING") >= 3
+    assert moves[-1] == "NOT_RUNNING"
 
 
 @pytest.mark.timeout(60)
