@@ -206,9 +206,7 @@ class StreamTask:
                 break
             queue, count = run
             count = self._up_to_punctuation(queue, min(count, self._environment.max_run))
-            newest = self._run(queue, count)
-            total += count
-            self._stream_time_ms = max(self._stream_time_ms, newest)
+            total += self._run(queue, count)
             self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
         self.statistics.processed_records += total
         return total
@@ -218,9 +216,7 @@ class StreamTask:
         run = self._group.next_run()
         if run is None:
             return False
-        newest = self._run(run[0], 1)
-        self.statistics.processed_records += 1
-        self._stream_time_ms = max(self._stream_time_ms, newest)
+        self.statistics.processed_records += self._run(run[0], 1)
         self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
         return True
 
@@ -230,10 +226,11 @@ class StreamTask:
 
     def _run(self, queue: RecordQueue, count: int) -> int:
         self._running = queue
-        queue.run(count)
+        count = queue.run(count)
         self._running = None
         self._group.ran(queue)
-        return queue.partition_time_ms
+        self._stream_time_ms = max(self._stream_time_ms, queue.partition_time_ms)
+        return count
 
     def _up_to_punctuation(self, queue: RecordQueue, count: int) -> int:
         """Cut a run behind the first record that makes a stream-time punctuator due."""
@@ -256,6 +253,9 @@ class StreamTask:
         """Add a punctuation of one of the task's processors."""
         queue = self.stream_time_punctuations if stream_time else self.wall_clock_punctuations
         queue.add(schedule)
+        current = self.current
+        if stream_time and current is not None:
+            current.make_last()  # the schedule may be due behind this record already
 
     # ------------------------------------------------------------------ commit
 
@@ -337,19 +337,19 @@ class StreamTask:
 
     def sink(self, node: op.SinkNode) -> SinkBuffer | RoutedSink:
         """Return where a sink node writes."""
+        suffix = 0
+        if isinstance(node.key_serde, WindowedSerde):
+            suffix = 8
+        elif isinstance(node.key_serde, SessionWindowedSerde):
+            suffix = 16
         if isinstance(node.topic, str) and node.partitioner is None:
-            suffix = 0
-            if isinstance(node.key_serde, WindowedSerde):
-                suffix = 8
-            elif isinstance(node.key_serde, SessionWindowedSerde):
-                suffix = 16
             return self._buffer(self._full_name(node.topic), None, suffix)
         topic = self._full_name(node.topic) if isinstance(node.topic, str) else node.topic
         return RoutedSink(
             topic,
             node.partitioner,
             (node.key_serde, node.value_serde),
-            self._buffer,
+            partial(self._buffer, suffix=suffix),
             self._environment.partition_count,
             TaskProcessorContext(self, node),
         )
