@@ -74,11 +74,9 @@ def test_a_join_that_looks_into_windows(cache: int) -> None:
         out = driver.create_output_topic("out", key=WindowedSerde(serde_for(str), 10))
         found = out.read_key_values_to_list()
     assert [key for key, _ in found] == [Windowed("a", s, s + 10) for s in (0, 0, 10, 10)]
-    expected = {
-        0: ["1/None", "2/2", "1/None", "2/3"],
-        1_000_000: ["1/None", "2/2", "1/None", "2/3"],
-    }
-    assert [value for _, value in found] == expected[cache]
+    # With a cache both tables have taken the record in before either forwards anything.
+    expected = ["1/2", "2/3", "1/3", "2/4"] if cache else ["1/None", "2/2", "1/None", "2/3"]
+    assert [value for _, value in found] == expected
 
 
 def test_windowed_keys_go_by_the_key_inside_to_chosen_topics_too() -> None:
@@ -86,8 +84,8 @@ def test_windowed_keys_go_by_the_key_inside_to_chosen_topics_too() -> None:
     counts = app.stream("in").group_by_key().windowed_by(10).count(store="counts").to_stream()
     counts.to(lambda key, value, context: "chosen-topic")
     counts.to("fixed-topic")
-    for number in range(20):
-        for time_ms in (0, 10, 20, 30):
+    for time_ms in (0, 10, 20, 30):
+        for number in range(20):
             app.send("in", f"key-{number}", "x", time_ms)
     with app:
         app.wait_until_idle()
