@@ -15,6 +15,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from aliran.broker.dispatch import RequestContext, handlers
+from aliran.broker.errors import DisconnectError
 from aliran.broker.frames import FrameBuffer, FrameError
 from aliran.protocol.api_keys import ApiKey
 from aliran.protocol.codec import (
@@ -182,6 +183,10 @@ class Connection(asyncio.Protocol):
         )
         try:
             answer = entry.function(context, body)
+        except DisconnectError as error:
+            logger.info("closing connection from %s: %s", self.peer, error)
+            self.close()
+            return
         except Exception as error:
             self._fail(header, error)
             return

@@ -37,8 +37,9 @@ class Maintenance:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread; returns when a pass under way is over."""
+        """Stop the thread; a pass under way is given up."""
         self._stopping.set()
+        self._logs.stop_upkeep()
         if self._thread.is_alive():
             self._thread.join()
 

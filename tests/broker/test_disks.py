@@ -11,7 +11,9 @@ from raw_client import RawClient
 
 from aliran.broker.broker import Broker
 from aliran.broker.embedded import EmbeddedBroker
+from aliran.broker.offsets import OffsetAndMetadata
 from aliran.core.error_codes import ErrorCode
+from aliran.core.errors import AliranError
 from aliran.core.filesystem import MemoryFileSystem, PowerCut
 from aliran.core.types import TopicPartition
 
@@ -35,6 +37,31 @@ def test_a_full_disk_is_answered_and_what_was_there_stays() -> None:
         fs.capacity_bytes = 1_000_000
         assert produce(client, "tweets", batch("y")).base_offset == written
         assert create_topic(client, "y" * 200, 50).error_code == 0
+
+
+def test_a_topic_deleted_on_a_full_disk_is_gone_for_its_groups_too() -> None:
+    fs = MemoryFileSystem()
+    broker = Broker("/data", fs=fs)
+    broker.start()
+    broker.topics.create("tweets", 2)
+    partition = TopicPartition("tweets", 0)
+    log = broker.logs.get(partition)
+    assert log is not None
+    log.append_columns([None], [b"x" * 5000], [0])
+    broker.offsets.commit("readers", {partition: OffsetAndMetadata(1)})
+    heard: list[str] = []
+    broker.topics.deleted.append(lambda topic: heard.append(topic.name))
+    fs.capacity_bytes = fs.used_bytes()
+    broker.topics.delete("tweets")  # the removal makes the room that it needs
+    assert broker.offsets.fetch("readers") == {}
+    broker.topics.create("tweets", 2)
+    fs.capacity_bytes = 0
+    with pytest.raises(AliranError, match="No space"):
+        broker.topics.delete("tweets")
+    assert heard == ["tweets", "tweets"]
+    assert broker.topics.get("tweets") is None
+    fs.capacity_bytes = None
+    broker.close()
 
 
 def run_until_power_cut(
