@@ -164,6 +164,10 @@ class EmbeddedTransport:
         """Return how many records lie beyond those that `poll` has returned."""
         return max(0, self._log(partition).log_end_offset - self._positions.get(partition, 0))
 
+    def is_at_end(self, partitions: Collection[TopicPartition]) -> bool:
+        """Return whether `poll` has returned all that these partitions hold by now."""
+        return all(self.lag(partition) == 0 for partition in partitions)
+
     def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
         """Return the group's committed positions; partitions without one are absent."""
         found = {}

@@ -228,6 +228,11 @@ class KafkaTransport:
             return None
         return None if not known or known[1] < 0 else max(0, known[1] - position)
 
+    def is_at_end(self, partitions: Collection[TopicPartition]) -> bool:
+        """Return whether `poll` has returned all that these partitions hold by now."""
+        ends = self._list_offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        return all(self._next_offsets.get(tp, -1) >= end for tp, end in ends.items())
+
     def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
         """Return the group's committed positions; partitions without one are absent."""
         asked = [KafkaPartition(*tp) for tp in partitions]

@@ -145,7 +145,8 @@ class StreamLoop:
             self._commit_if_still_mine()
         if waiters and not found and not processed and self._is_idle():
             self._commit_if_still_mine()
-            if self._is_idle():  # else the caches held updates for tasks further down
+            # Else the caches held updates for tasks further down, or the lags are old news.
+            if self._is_idle() and self._transport.is_at_end(list(self._task_of)):
                 for event in waiters:
                     self._waiters.remove(event)
                     event.set()
