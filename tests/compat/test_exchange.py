@@ -120,4 +120,7 @@ def test_batches_are_kept_as_they_were_compressed(
     with RawClient(server.address) as client:
         response = client.call(fetch_request(written.topic, 0), 12)
     headers = [header for _, header in iter_headers(response.responses[0].partitions[0].records)]
-    assert {header.compression for header in headers} == {CODES[codec]}
+    found = {header.compression for header in headers}
+    # kafka-python leaves a batch as it is where compression would make it larger
+    assert CODES[codec] in found
+    assert found <= {CODES[codec], CODES["none"]}

@@ -7,8 +7,10 @@ log exactly once and in order, however often they had to send it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -17,10 +19,14 @@ import aiokafka
 import confluent_kafka
 import kafka
 import pytest
-from broker_process import BrokerProcess
+from broker_process import BrokerProcess, safe_port
 from foreign_clients import CLIENTS, read_confluent
 
-pytestmark = [pytest.mark.compat, pytest.mark.xdist_group("restarts")]
+pytestmark = [
+    pytest.mark.compat,
+    pytest.mark.xdist_group("restarts"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 COUNT = 6_000
 BATCH = 100
@@ -32,9 +38,13 @@ Progress = Callable[[], None]
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[BrokerProcess]:
     """A server for one test to kill."""
-    with BrokerProcess(tmp_path / "data") as process:
+    with BrokerProcess(tmp_path / "data", port=safe_port()) as process:
         process.create_topic(TOPIC)
         yield process
+    with warnings.catch_warnings():
+        # kafka-python drops the sockets of attempts to connect without closing them
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def produce_confluent(address: str, progress: Progress) -> None:
