@@ -143,6 +143,8 @@ def clean(
     except FileSystemError as error:
         with contextlib.suppress(FileSystemError):
             _remove_leftovers(log)
+        if log.closed:  # its topic was deleted meanwhile
+            return None
         raise LogStorageError(
             f"{log.topic_partition}: compaction failed: {error}", log.topic_partition
         ) from error

@@ -81,8 +81,7 @@ class LogFiles:
 
     def _segment_for(self, size: int, records: int, newest: int) -> Segment:
         """Return the active segment, a new one where the old one cannot take the batches."""
-        if self.closed:
-            raise self._closed_error()
+        self.check_open()
         if self._unflushable is not None:
             raise self._lost_error(self._unflushable)
         config, segment = self.config, self.segments[-1]
@@ -124,8 +123,7 @@ class LogFiles:
             LogStorageError: The disk refused; the log goes on with the old segment.
         """
         with self.lock:
-            if self.closed:
-                raise self._closed_error()
+            self.check_open()
             active = self.segments[-1]
             if not active.size and active.base_offset == self.log_end_offset:
                 return active
@@ -314,6 +312,11 @@ class LogFiles:
     ) -> CorruptSegmentError:
         """Return the error for bytes on disk that are not what was written."""
         return CorruptSegmentError(self.topic_partition, offset, segment.log_path, position, reason)
+
+    def check_open(self) -> None:
+        """Raise `LogClosedError` where the log was closed or deleted. Under the lock."""
+        if self.closed:
+            raise self._closed_error()
 
     def _closed_error(self) -> LogClosedError:
         return LogClosedError(

@@ -24,6 +24,7 @@ logger = logging.getLogger("aliran.storage.log")
 def offset_for_timestamp(log: PartitionLog, timestamp_ms: int) -> tuple[int, int] | None:
     """Return (offset, timestamp) of the earliest record at or after `timestamp_ms`."""
     with log.lock:
+        log.check_open()
         for segment in list(log.segments):
             if segment.max_timestamp >= timestamp_ms:
                 found = _first_at_or_after(log, segment, timestamp_ms)
@@ -35,6 +36,7 @@ def offset_for_timestamp(log: PartitionLog, timestamp_ms: int) -> tuple[int, int
 def offset_of_max_timestamp(log: PartitionLog) -> tuple[int, int] | None:
     """Return (offset, timestamp) of the first record with the newest time of the log."""
     with log.lock:
+        log.check_open()
         newest = max(log.segments, key=lambda segment: segment.max_timestamp)
         if newest.max_timestamp < 0:
             return None

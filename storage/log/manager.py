@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Collection
 
 from aliran.core.clock import Clock
-from aliran.core.files import FileLock, FileLockedError, FileSystem, FileSystemError
+from aliran.core.files import DiskFullError, FileLock, FileLockedError, FileSystem, FileSystemError
 from aliran.core.types import TopicPartition
 from aliran.storage.errors import (
     DataDirectoryError,
@@ -142,12 +142,22 @@ class LogManager:
         self._recovery_points = read_offsets(self.fs, self._path(RECOVERY_POINT_FILE))
         self._start_offsets = read_offsets(self.fs, self._path(LOG_START_FILE))
         self._cleaned = read_offsets(self.fs, self._path(CLEANER_FILE))
+        self._written = {
+            RECOVERY_POINT_FILE: self._recovery_points,
+            LOG_START_FILE: self._start_offsets,
+            CLEANER_FILE: dict(self._cleaned),
+        }
         # Gone for good before anything is written, or a crash would look like a clean stop.
         self.fs.remove(self._path(CLEAN_SHUTDOWN_FILE))
         self.fs.flush_dir(self.data_dir)
         for topic_partition, name in directories.items():
             self._load_one(topic_partition, name, clean)
-        self.checkpoint()
+        try:
+            self.checkpoint()
+        except DiskFullError as error:
+            # Older checkpoints only mean more work at the next start; refusing to start would keep
+            # retention and its owner from making room.
+            logger.error("%s is full; going on with old checkpoints: %s", self.data_dir, error)
 
     def _load_one(self, topic_partition: TopicPartition, name: str, clean: bool) -> None:
         config = self.default_config
@@ -445,11 +455,8 @@ class LogManager:
 
     def _write_offsets(self, name: str, offsets: dict[TopicPartition, int]) -> None:
         """Write a checkpoint file where it would change."""
-        path = self._path(name)
-        if name not in self._written:
-            self._written[name] = read_offsets(self.fs, path)
         if self._written[name] != offsets:
-            write_offsets(self.fs, path, offsets)
+            write_offsets(self.fs, self._path(name), offsets)
             self._written[name] = offsets
 
     def _path(self, name: str) -> str:

@@ -346,8 +346,7 @@ class PartitionLog(LogFiles):
         self, offset: int, max_bytes: int, min_one_batch: bool
     ) -> tuple[Segment, File, Span] | None:
         """Find the bytes of a read. Under the lock."""
-        if self.closed:
-            raise self._closed_error()
+        self.check_open()
         if not self.log_start_offset <= offset <= self.log_end_offset:
             raise OffsetOutOfRangeError(
                 self.topic_partition, offset, self.log_start_offset, self.log_end_offset
@@ -422,6 +421,7 @@ class PartitionLog(LogFiles):
             OffsetOutOfRangeError: It lies behind the log's end.
         """
         with self.lock:
+            self.check_open()
             end = self.log_end_offset
             offset = end if before_offset == -1 else before_offset
             if not 0 <= offset <= end:
@@ -439,6 +439,7 @@ class PartitionLog(LogFiles):
             LogStorageError: The disk refused.
         """
         with self.flush_lock, self.lock:
+            self.check_open()
             if offset >= self.log_end_offset:
                 return
             slot = max(0, bisect_right(self._bases, offset) - 1)

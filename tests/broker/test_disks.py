@@ -64,6 +64,28 @@ def test_a_topic_deleted_on_a_full_disk_is_gone_for_its_groups_too() -> None:
     broker.close()
 
 
+def test_a_killed_broker_starts_on_a_full_disk_and_can_make_room() -> None:
+    fs = MemoryFileSystem()
+    broker = Broker("/data", fs=fs)
+    broker.start()
+    for name in ("keep", "gone"):
+        broker.topics.create(name, 1, {"segment.bytes": "3000"})
+        log = broker.logs.get(TopicPartition(name, 0))
+        assert log is not None
+        for _ in range(10):
+            log.append_columns([None], [b"x" * 1000], [0])
+        log.delete_records(3)
+    fs.crash("written")
+    fs.capacity_bytes = fs.used_bytes()
+    again = Broker("/data", fs=fs)
+    again.start()
+    again.topics.delete("gone")
+    log = again.logs.get(TopicPartition("keep", 0))
+    assert log is not None
+    assert log.append_columns([None], [b"y"], [0]).base_offset == 10
+    again.close()
+
+
 def run_until_power_cut(
     fs: MemoryFileSystem, rng: random.Random
 ) -> tuple[set[str], set[str], set[int]]:

@@ -325,6 +325,32 @@ def test_a_partition_on_another_disk_is_deleted_there_too(tmp_path: Path) -> Non
     manager.close()
 
 
+def test_who_holds_a_deleted_log_cannot_touch_its_successor(tmp_path: Path) -> None:
+    manager = manager_on(RealFileSystem(), str(tmp_path))
+    old = manager.create(TP)
+    for _ in range(5):
+        old.append(BATCH)
+    manager.delete(TP)
+    new = manager.create(TP)
+    for _ in range(5):
+        new.append(BATCH)
+    for use in (
+        lambda: old.truncate_to(2),
+        lambda: old.append(BATCH),
+        lambda: old.read(0, 100),
+        lambda: old.delete_records(3),
+        lambda: old.offset_for_timestamp(0),
+        old.offset_of_max_timestamp,
+        old.roll,
+    ):
+        with pytest.raises(LogClosedError, match="the topic was deleted"):
+            use()
+    manager.close()
+    manager.open()
+    assert manager.create(TP).log_end_offset == 5
+    manager.close()
+
+
 def test_many_logs_come_and_go_with_few_writes() -> None:
     fs = MemoryFileSystem()
     manager = manager_on(fs)
