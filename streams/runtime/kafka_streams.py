@@ -170,8 +170,10 @@ class KafkaStreams:
         """
         if self.state not in (State.CREATED, State.NOT_RUNNING, State.ERROR):
             raise IllegalStateError("stop the application before clean_up()")
-        path = os.path.join(self._state_dir(), self.config.application_id)
-        shutil.rmtree(path, ignore_errors=True)
+        config = self.config
+        if config.is_embedded and config.data_dir is None and config.state_dir is None:
+            return  # nothing is kept from run to run
+        shutil.rmtree(os.path.join(self._state_dir(), config.application_id), ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self.start()

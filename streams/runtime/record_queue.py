@@ -100,10 +100,18 @@ class RecordQueue:
         """Time of the record at the front; call only when there is one."""
         return self._batches[0].timestamps[self._position]
 
-    def head_timestamps(self) -> Sequence[int]:
-        """Times of the records of the first batch that are left."""
-        times = self._batches[0].timestamps
-        return times[self._position :] if self._position else times
+    @property
+    def head_size(self) -> int:
+        """How many records of the first batch are left."""
+        return len(self._batches[0]) - self._position
+
+    def count_before(self, time_ms: int, most: int) -> int:
+        """Return how many records at the front, `most` or fewer, are before that time."""
+        times, start = self._batches[0].timestamps, self._position
+        count = 0
+        while count < most and times[start + count] < time_ms:
+            count += 1
+        return count
 
     def resume_at(self, partition_time_ms: int) -> None:
         """Take up the partition time of an earlier run; extractors are told it."""

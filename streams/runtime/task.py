@@ -121,6 +121,9 @@ class StreamTask:
         self._group = PartitionGroup(())
         self._code: Compiled | None = None
         self._running: RecordQueue | None = None
+        # How far `stream_time_ms` has looked into the batch that is running.
+        self._seen: CurrentRecord | None = None
+        self._seen_index, self._seen_time_ms = -1, -1
 
     # ------------------------------------------------------------------ life
 
@@ -237,10 +240,7 @@ class StreamTask:
         due = self.stream_time_punctuations.next_due_ms
         if due is None or count == 1:
             return count
-        for index, time in enumerate(queue.head_timestamps()[:count]):
-            if time >= due:
-                return index + 1
-        return count
+        return min(count, queue.count_before(due, count) + 1)
 
     def _punctuate(self, schedules: PunctuationQueue, now_ms: int) -> None:
         while (schedule := schedules.take_due(now_ms)) is not None:
@@ -300,7 +300,13 @@ class StreamTask:
         current = self.current
         if current is None:
             return self._stream_time_ms
-        return max(self._stream_time_ms, *current.columns.timestamps[: current.index + 1])
+        index = current.index
+        if current is not self._seen or index < self._seen_index:
+            self._seen, self._seen_index, self._seen_time_ms = current, -1, self._stream_time_ms
+        # From where the last call looked, so that a call a record adds up to one pass.
+        newest = current.columns.timestamps[self._seen_index + 1 : index + 1]
+        self._seen_index, self._seen_time_ms = index, max(self._seen_time_ms, *newest, -1)
+        return self._seen_time_ms
 
     def forward_to(self, node: str) -> Callable[..., None]:
         """Return the function that runs a record through a node and on."""
