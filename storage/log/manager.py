@@ -368,7 +368,8 @@ class LogManager:
         try:
             self.fs.rename(log.directory, doomed)
         except FileSystemError as error:
-            failures.append(error)
+            if self.fs.exists(log.directory):  # else somebody has removed it already
+                failures.append(error)
             return None
         return doomed
 

@@ -86,6 +86,25 @@ def test_a_killed_broker_starts_on_a_full_disk_and_can_make_room() -> None:
     again.close()
 
 
+def test_housekeeping_that_fails_complains_once(caplog: pytest.LogCaptureFixture) -> None:
+    fs = MemoryFileSystem()
+    config = {"log.flush.scheduler.interval.ms": 1}
+    with EmbeddedBroker("/data", fs=fs, config=config) as server:
+        server.broker.topics.create("tweets", 1, {"segment.bytes": "1500"})
+        log = server.broker.logs.get(TopicPartition("tweets", 0))
+        assert log is not None
+        fs.capacity_bytes = fs.used_bytes() + 3000
+        for _ in range(2):
+            log.append_columns([None], [b"x" * 1000], [0])
+        with pytest.raises(AliranError, match="No space"):
+            log.append_columns([None], [b"x" * 1000], [0])
+        time.sleep(0.2)
+        fs.capacity_bytes = None
+    complaints = [each for each in caplog.records if "flush failed" in each.message]
+    assert len(complaints) <= 5
+    assert all(each.exc_info is None for each in complaints)
+
+
 def run_until_power_cut(
     fs: MemoryFileSystem, rng: random.Random
 ) -> tuple[set[str], set[str], set[int]]:

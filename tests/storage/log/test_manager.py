@@ -351,6 +351,15 @@ def test_who_holds_a_deleted_log_cannot_touch_its_successor(tmp_path: Path) -> N
     manager.close()
 
 
+def test_a_log_whose_directory_is_gone_can_be_deleted() -> None:
+    fs = MemoryFileSystem()
+    manager = manager_on(fs)
+    manager.create(TP).append(BATCH)
+    fs.remove_tree("/data/a.b_c-d-11")
+    manager.delete(TP)
+    assert manager.create(TP).append(BATCH).base_offset == 0
+
+
 def test_many_logs_come_and_go_with_few_writes() -> None:
     fs = MemoryFileSystem()
     manager = manager_on(fs)
