@@ -80,7 +80,7 @@ TOPICS: dict[tuple[str, str], Written] = {}
 
 
 @pytest.fixture
-def written(server: BrokerProcess, writer: str, codec: str, kcat: str) -> Written:
+def written(server: BrokerProcess, writer: str, codec: str) -> Written:
     """The topic that `writer` wrote with `codec`, written when it is first asked for."""
     if (writer, codec) not in TOPICS:
         topic = server.create_topic(f"from-{writer}-{codec}", PARTITIONS)

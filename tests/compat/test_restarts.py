@@ -145,9 +145,7 @@ PRODUCERS = {
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_an_idempotent_producer_outlives_its_broker(
-    own_server: BrokerProcess, client: str, kcat: str
-) -> None:
+def test_an_idempotent_producer_outlives_its_broker(own_server: BrokerProcess, client: str) -> None:
     steps = 0
     restarts: list[Future[None]] = []
 
