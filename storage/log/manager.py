@@ -31,13 +31,12 @@ from aliran.storage.log.checkpoints import (
     PARTITION_METADATA_FILE,
     RECOVERY_POINT_FILE,
     REPLICATION_FILE,
-    read_offsets,
-    write_offsets,
     write_partition_metadata,
 )
 from aliran.storage.log.cleaner import clean
 from aliran.storage.log.config import LogConfig
 from aliran.storage.log.directories import doomed_name, partition_directories
+from aliran.storage.log.offset_checkpoints import OffsetCheckpoints
 from aliran.storage.log.partition_log import PartitionLog
 from aliran.storage.log.producer_state import DEFAULT_EXPIRATION_MS
 from aliran.storage.log.recovery import StoppedAt, load_log
@@ -84,12 +83,8 @@ class LogManager:
         self._stopping = threading.Event()
         self._logs: dict[TopicPartition, PartitionLog] = {}
         self._mutex = threading.RLock()  # guards the table of logs; never taken inside a log's lock
-        self._checkpoint_mutex = threading.Lock()  # may be taken inside a log's lock
-        self._written: dict[str, dict[TopicPartition, int]] = {}
+        self._checkpoints = OffsetCheckpoints(fs, self.data_dir, lambda: list(self._logs.values()))
         self._lock: FileLock | None = None
-        self._recovery_points: dict[TopicPartition, int] = {}
-        self._start_offsets: dict[TopicPartition, int] = {}
-        self._cleaned: dict[TopicPartition, int] = {}
         self._opened = False
 
     # life
@@ -139,14 +134,7 @@ class LogManager:
             logger.warning(
                 "%s was not closed cleanly; checking what was written last", self.data_dir
             )
-        self._recovery_points = read_offsets(self.fs, self._path(RECOVERY_POINT_FILE))
-        self._start_offsets = read_offsets(self.fs, self._path(LOG_START_FILE))
-        self._cleaned = read_offsets(self.fs, self._path(CLEANER_FILE))
-        self._written = {
-            RECOVERY_POINT_FILE: self._recovery_points,
-            LOG_START_FILE: self._start_offsets,
-            CLEANER_FILE: dict(self._cleaned),
-        }
+        self._checkpoints.load()
         # Gone for good before anything is written, or a crash would look like a clean stop.
         self.fs.remove(self._path(CLEAN_SHUTDOWN_FILE))
         self.fs.flush_dir(self.data_dir)
@@ -165,8 +153,8 @@ class LogManager:
             config = self._topic_config(topic_partition.topic)
         stopped = StoppedAt(
             clean,
-            self._recovery_points.get(topic_partition, 0),
-            self._start_offsets.get(topic_partition, 0),
+            self._checkpoints.recovery_point(topic_partition),
+            self._checkpoints.start_offset(topic_partition),
         )
         log = load_log(
             topic_partition,
@@ -218,7 +206,6 @@ class LogManager:
             with contextlib.suppress(FileSystemError):
                 log.abandon()
         self._logs.clear()
-        self._written.clear()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -313,9 +300,7 @@ class LogManager:
         Such a line is left where a full disk refused to have it taken out; after a crash it would
         put the start of the new log beyond its end.
         """
-        with self._checkpoint_mutex:
-            stale = any(each in offsets for offsets in self._written.values() for each in fresh)
-        if stale:
+        if self._checkpoints.speak_of(fresh):
             self.checkpoint()
 
     def _write_id(self, directory: str, topic_id: uuid.UUID) -> None:
@@ -344,9 +329,7 @@ class LogManager:
             logs = [self._logs.pop(each) for each in topic_partitions if each in self._logs]
             if not logs:
                 return
-            with self._checkpoint_mutex:
-                for log in logs:
-                    self._cleaned.pop(log.topic_partition, None)
+            self._checkpoints.forget_cleaned(topic_partitions)
             failures: list[FileSystemError] = []
             doomed = [path for log in logs if (path := self._set_aside(log, failures))]
             # Once the new names are on the disk the logs are gone, however far the removal gets.
@@ -428,37 +411,17 @@ class LogManager:
     def _compact(self, log: PartitionLog, now_ms: int) -> int:
         if not log.config.is_compacted:
             return 0
-        checkpoint = self._cleaned.get(log.topic_partition, 0)
+        checkpoint = self._checkpoints.cleaned(log.topic_partition)
         done = clean(log, checkpoint, now_ms, stopping=self._stopping)
         if done is None:
             return 0
-        with self._checkpoint_mutex:
-            if self._logs.get(log.topic_partition) is log:  # else deleted a moment ago
-                self._cleaned[log.topic_partition] = done.end_offset
+        self._checkpoints.set_cleaned(log, done.end_offset)
         self.checkpoint()
         return done.bytes_before - done.bytes_after
 
     def checkpoint(self) -> None:
         """Write recovery points and log start offsets where they changed."""
-        with self._checkpoint_mutex:
-            logs = list(self._logs.values())
-            points = {log.topic_partition: log.recovery_point for log in logs}
-            starts = {log.topic_partition: log.log_start_offset for log in logs}
-            starts = {key: offset for key, offset in starts.items() if offset > 0}
-            # A log that was cut has records above the cut that no compaction has seen.
-            ends = {log.topic_partition: log.log_end_offset for log in logs}
-            for topic_partition, offset in list(self._cleaned.items()):
-                self._cleaned[topic_partition] = min(offset, ends.get(topic_partition, offset))
-            cleaned = {key: offset for key, offset in self._cleaned.items() if key in ends}
-            self._write_offsets(RECOVERY_POINT_FILE, points)
-            self._write_offsets(LOG_START_FILE, starts)
-            self._write_offsets(CLEANER_FILE, cleaned)
-
-    def _write_offsets(self, name: str, offsets: dict[TopicPartition, int]) -> None:
-        """Write a checkpoint file where it would change."""
-        if self._written[name] != offsets:
-            write_offsets(self.fs, self._path(name), offsets)
-            self._written[name] = offsets
+        self._checkpoints.write()
 
     def _path(self, name: str) -> str:
         return f"{self.data_dir}/{name}"
