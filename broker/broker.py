@@ -27,7 +27,7 @@ from aliran.core.clock import Clock, SystemClock
 from aliran.core.files import FileSystem
 from aliran.core.filesystem import RealFileSystem
 from aliran.storage.errors import DataDirectoryError
-from aliran.storage.log import LogConfig, LogManager, PartitionLog
+from aliran.storage.log import LogConfig, LogManager
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,7 @@ class Broker:
             self.clock,
             topic_config=self._log_config,
             own_names={META_FILE, TOPICS_FILE, PRODUCER_IDS_FILE},
+            producer_expiration_ms=self.config.producer_id_expiration_ms,
         )
         self.topics = TopicRegistry(self.logs, self.fs, self.data_dir, self.config)
         self.producer_ids = ProducerIds(self.fs, self.data_dir)
@@ -104,10 +105,10 @@ class Broker:
         except BaseException:
             self.logs.close()
             raise
-        self.topics.log_created = self._log_created
+        self.topics.log_created = self.purgatory.watch
         self.topics.deleted.append(self._topic_deleted)
         for log in self.logs.partitions():
-            self._log_created(log)
+            self.purgatory.watch(log)
         self._started = True
 
     def attach_loop(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -135,10 +136,6 @@ class Broker:
         if self._started:
             self._started = False
             self.logs.close()
-
-    def _log_created(self, log: PartitionLog) -> None:
-        log.producers.expiration_ms = self.config.producer_id_expiration_ms
-        self.purgatory.watch(log)
 
     def _log_config(self, topic: str) -> LogConfig:
         return self.topics.log_config(topic)

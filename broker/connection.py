@@ -11,10 +11,11 @@ import asyncio
 import logging
 import struct
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from aliran.broker.dispatch import RequestContext, handlers
+from aliran.broker.errors import DisconnectError
 from aliran.broker.frames import FrameBuffer, FrameError
 from aliran.protocol.api_keys import ApiKey
 from aliran.protocol.codec import (
@@ -31,7 +32,12 @@ logger = logging.getLogger("aliran.broker")
 
 WRITE_HIGH_BYTES = 4 * 1024 * 1024
 QUEUED_HIGH_BYTES = 16 * 1024 * 1024
+MAX_BYTES_WITHOUT_RECORDS = 8 * 1024 * 1024
+"""Largest request that is not a Produce request. What such a request asks for takes a hundred times
+its own size in memory, and time on the loop; one about 100,000 partitions has 3 MB."""
+
 _LENGTH = struct.Struct(">i")
+_PRODUCE = ApiKey.PRODUCE.to_bytes(2, "big")
 
 
 class Connection(asyncio.Protocol):
@@ -158,6 +164,12 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _handle(self, frame: memoryview) -> None:
+        if len(frame) > MAX_BYTES_WITHOUT_RECORDS and frame[:2] != _PRODUCE:
+            self.abort(
+                f"a request of {len(frame)} bytes that brings no records; at most "
+                f"{MAX_BYTES_WITHOUT_RECORDS} are taken"
+            )
+            return
         try:
             header, body = decode_request(frame)
         except UnsupportedVersionError as error:
@@ -182,11 +194,17 @@ class Connection(asyncio.Protocol):
         )
         try:
             answer = entry.function(context, body)
+        except DisconnectError as error:
+            logger.info("closing connection from %s: %s", self.peer, error)
+            self.close()
+            return
         except Exception as error:
             self._fail(header, error)
             return
         if isinstance(answer, Awaitable):
             self._task = self._server.loop.create_task(self._answer_later(header, answer))
+            if isinstance(answer, Coroutine):  # the client may be gone before it has begun
+                self._task.add_done_callback(lambda _: answer.close())
         elif answer is not None:
             self._respond(header.api_key, header.api_version, header.correlation_id, answer)
 

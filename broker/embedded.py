@@ -58,6 +58,7 @@ class EmbeddedBroker:
         self._server: BrokerServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._owner_pid = os.getpid()
 
     @property
     def broker(self) -> Broker:
@@ -95,6 +96,7 @@ class EmbeddedBroker:
         if self._broker is not None:
             return self
         handlers()
+        self._owner_pid = os.getpid()
         try:
             broker = self._make_broker()
             broker.start()
@@ -116,6 +118,8 @@ class EmbeddedBroker:
     def close(self) -> None:
         """Answer what waits, close connections and files; under a second. Idempotent."""
         atexit.unregister(self.close)
+        if self._owner_pid != os.getpid():
+            return  # a forked child: thread and files are its parent's
         if self._server is not None:
             server, self._server = self._server, None
             self._run(server.stop())

@@ -73,6 +73,10 @@ class TopicDeletionDisabledError(BrokerError):
     error_code = ErrorCode.TOPIC_DELETION_DISABLED
 
 
+class DisconnectError(BrokerError):
+    """There is no answer that could tell the client; its connection is closed instead."""
+
+
 class ListenError(BrokerError):
     """The address to listen on is taken or not ours."""
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from aliran.core.errors import AliranError
+
 if TYPE_CHECKING:
     from aliran.broker.config import BrokerConfig
     from aliran.storage.log import LogManager
@@ -27,6 +29,7 @@ class Maintenance:
         self._clean_interval = config.log_retention_check_interval_ms / 1000
         if config.log_cleaner_enable:
             self._clean_interval = min(self._clean_interval, config.log_cleaner_backoff_ms / 1000)
+        self._complaints: dict[str, str] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="aliran-broker-maintenance", daemon=True
@@ -37,8 +40,9 @@ class Maintenance:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread; returns when a pass under way is over."""
+        """Stop the thread; a pass under way is given up."""
         self._stopping.set()
+        self._logs.stop_upkeep()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -54,8 +58,13 @@ class Maintenance:
                 next_clean = time.monotonic() + self._clean_interval
 
     def _attempt(self, what: str, function: Callable[[], object]) -> None:
+        # a full disk or a damaged segment must not end housekeeping
         try:
             function()
+            self._complaints.pop(what, None)
+        except AliranError as error:
+            if self._complaints.get(what) != str(error):  # said once, not every second
+                logger.error("%s failed; trying again at each interval: %s", what, error)
+            self._complaints[what] = str(error)
         except Exception:
-            # a full disk or a damaged segment must not end housekeeping of the other logs
             logger.exception("%s failed; trying again at the next interval", what)

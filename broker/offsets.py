@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aliran.broker.config import BrokerConfig
@@ -49,6 +50,7 @@ _READ_BYTES = 1 << 20
 _MINUTE_MS = 60_000
 
 
+@lru_cache(maxsize=1024)  # bounded: clients may ask for groups that do not exist, without end
 def partition_of_group(group: str, partition_count: int) -> int:
     """Return the partition of `__consumer_offsets` that keeps `group`, as Kafka computes it.
 
@@ -118,7 +120,6 @@ class OffsetStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._shards: tuple[_Shard, ...] = ()
-        self._shard_by_group: dict[str, _Shard] = {}
         self._pins: dict[str, int] = {}
         self._commits = 0
         topics.deleted.append(self._topic_deleted)
@@ -172,15 +173,11 @@ class OffsetStore:
                 "was its directory deleted? Restart the broker to have it made again"
             )
         self._shards = tuple(_Shard(log) for log in found)
-        self._shard_by_group.clear()
 
     def _shard(self, group: str) -> _Shard | None:
         """Return the group's shard, or None while the topic does not exist."""
-        shard = self._shard_by_group.get(group)
-        if shard is None and self._shards:
-            shard = self._shards[partition_of_group(group, len(self._shards))]
-            self._shard_by_group[group] = shard
-        return shard
+        shards = self._shards
+        return shards[partition_of_group(group, len(shards))] if shards else None
 
     def _need_shard(self, group: str) -> _Shard:
         shard = self._shard(group)
@@ -215,6 +212,7 @@ class OffsetStore:
                 shard.keys_of(group, values),
                 [encode_offset_value(value) for value in values.values()],
                 [now_ms] * len(values),
+                divisible=False,
             )
             shard.offsets.setdefault(group, {}).update(values)
             self._commits += 1

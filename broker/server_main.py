@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ def run_server(
         data_dir: Where topics are kept; created if missing.
         config: Settings by Kafka's names.
     """
+    _allow_many_files()
     try:
         host, port = parse_address(listen)
         handlers()
@@ -50,6 +52,18 @@ def run_server(
         broker.close()
         loop.close()
     return 0
+
+
+def _allow_many_files() -> None:
+    """Raise the limit of open files to what the system allows, as Java does at its start.
+
+    Each partition and each connection needs one, and the usual limit of 1,024 is soon reached.
+    """
+    import resource  # POSIX only, like the rest of the server's file system
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS names a limit it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(server: BrokerServer) -> None:

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("aliran.broker")
 
+_T = TypeVar("_T")
 TOPICS_FILE = "topics.json"
 MAX_PARTITIONS = 100_000
 
@@ -233,17 +234,15 @@ class TopicRegistry:
             if topic.internal:
                 raise InvalidRequestError(f"{name} belongs to the broker and cannot be deleted")
             self._forget(topic)
-            failure: AliranError | None = None
-            for topic_partition in topic.topic_partitions():
-                try:
-                    self._logs.delete(topic_partition)
-                except AliranError as error:  # a full disk: the others make room
-                    failure = failure or error
-            self._save(self._topics)
+            failures: list[AliranError] = []
+            _attempt(failures, self._logs.delete_all, topic.topic_partitions())
+            _attempt(failures, self._save, self._topics)
+        # Whatever failed, the topic is gone: nobody may go on waiting for it, and what groups
+        # committed must not hold for a later topic of that name.
         for callback in self.deleted:
-            callback(topic)
-        if failure is not None:
-            raise failure
+            _attempt(failures, callback, topic)
+        if failures:
+            raise failures[0]
         return topic
 
     def name_of(self, topic_id: uuid.UUID) -> str:
@@ -313,12 +312,11 @@ class TopicRegistry:
         self._by_id.pop(topic.topic_id, None)
 
     def _make_logs(self, topic: Topic) -> None:
-        config = self._log_config(topic)
-        for topic_partition in topic.topic_partitions():
-            known = self._logs.get(topic_partition) is not None
-            # also for a known one: a crash may have left its directory without the topic's id
-            log = self._logs.create(topic_partition, config, topic.topic_id)
-            if not known:
+        partitions = topic.topic_partitions()
+        known = {each for each in partitions if self._logs.get(each) is not None}
+        # also for known ones: a crash may have left a directory without the topic's id
+        for log in self._logs.create_all(partitions, self._log_config(topic), topic.topic_id):
+            if log.topic_partition not in known:
                 self.log_created(log)
 
     def _adopt_orphans(self) -> None:
@@ -327,6 +325,9 @@ class TopicRegistry:
         for log in self._logs.partitions():
             topic_partition = log.topic_partition
             if topic_partition.topic not in self._topics:
+                if log.topic_id is None and not log.log_end_offset:
+                    self._logs.delete(topic_partition)  # of a topic that was never made whole
+                    continue
                 count = max(counts.get(topic_partition.topic, 0), topic_partition.partition + 1)
                 counts[topic_partition.topic] = count
                 if log.topic_id is not None:
@@ -351,9 +352,8 @@ class TopicRegistry:
             self._make_logs(topic)
         except BaseException:
             first_new = 0 if before is None else before.partitions
-            for topic_partition in topic.topic_partitions()[first_new:]:
-                with contextlib.suppress(AliranError):  # the first error is the one to report
-                    self._logs.delete(topic_partition)
+            with contextlib.suppress(AliranError):  # the first error is the one to report
+                self._logs.delete_all(topic.topic_partitions()[first_new:])
             with contextlib.suppress(AliranError):
                 self._save(self._topics)
             raise
@@ -377,3 +377,10 @@ def _topic(name: str, topic_id: uuid.UUID, partitions: int, configs: Mapping[str
 
 def _ignore(log: PartitionLog) -> None:
     del log
+
+
+def _attempt(failures: list[AliranError], function: Callable[[_T], object], argument: _T) -> None:
+    try:
+        function(argument)
+    except AliranError as error:
+        failures.append(error)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from aliran.broker.broker import Broker
@@ -69,9 +70,10 @@ class EmbeddedTransport:
         # What this application has written to partitions that it reads next, by partition.
         self._tails: dict[TopicPartition, deque[Columns]] = {}
         self._claimed: list[PartitionLog] = []
+        self._needs_baseline = False
         self._written: dict[TopicPartition, int] = {}
         self._wake = threading.Event()
-        self._watched: list[PartitionLog] = []
+        self._watched: dict[TopicPartition, PartitionLog] = {}
 
     def describe(self) -> str:
         """Name the broker in a few words."""
@@ -123,6 +125,8 @@ class EmbeddedTransport:
             end = ends.get(str(log.topic_partition))
             if end is not None and end < log.log_end_offset:
                 log.truncate_to(end)
+            log.compaction_limit = log.log_end_offset
+        self._needs_baseline = bool(self._claimed) and not ends
 
     def assign(self, positions: Mapping[TopicPartition, int]) -> None:
         """Read these partitions from these offsets on, and no others."""
@@ -131,9 +135,10 @@ class EmbeddedTransport:
         self._paused.clear()
         self._unwatch()
         for partition in positions:
-            log = self._log(partition)
+            log = self._watched[partition] = self._log(partition)
             log.on_append.append(self._appended)
-            self._watched.append(log)
+        if self._needs_baseline and positions:
+            self._commit_baseline(positions)
 
     def poll(self, max_wait_ms: int) -> list[Columns]:
         """Return what has arrived, waiting up to `max_wait_ms` when there is nothing."""
@@ -159,6 +164,10 @@ class EmbeddedTransport:
         """Return how many records lie beyond those that `poll` has returned."""
         return max(0, self._log(partition).log_end_offset - self._positions.get(partition, 0))
 
+    def is_at_end(self, partitions: Collection[TopicPartition]) -> bool:
+        """Return whether `poll` has returned all that these partitions hold by now."""
+        return all(self.lag(partition) == 0 for partition in partitions)
+
     def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
         """Return the group's committed positions; partitions without one are absent."""
         found = {}
@@ -174,21 +183,27 @@ class EmbeddedTransport:
         """Commit all of `positions`, and the ends of the claimed topics, at once."""
         if not positions:
             return
-        anchor = min(positions)
-        ends = {_END + str(log.topic_partition): log.log_end_offset for log in self._claimed}
+        ends = [log.log_end_offset for log in self._claimed]
+        # Dealt out over the partitions, since the metadata of one holds 32,767 bytes only.
+        extras: list[dict[str, int]] = [{} for _ in positions]
+        for number, (log, end) in enumerate(zip(self._claimed, ends, strict=True)):
+            extras[number % len(extras)][_END + str(log.topic_partition)] = end
         self._broker.offsets.commit(
             self._group_id,
             {
                 partition: OffsetAndMetadata(
-                    position.offset,
+                    positions[partition].offset,
                     metadata=position_metadata.encode(
-                        position.partition_time_ms,
-                        {**position.processor_metadata, **(ends if partition == anchor else {})},
+                        positions[partition].partition_time_ms,
+                        {**positions[partition].processor_metadata, **extra},
                     ),
                 )
-                for partition, position in positions.items()
+                for partition, extra in zip(sorted(positions), extras, strict=True)
             },
         )
+        self._needs_baseline = False
+        for log, end in zip(self._claimed, ends, strict=True):
+            log.compaction_limit = end
 
     def leave(self) -> None:
         """Stop being the member of the group."""
@@ -254,6 +269,12 @@ class EmbeddedTransport:
 
     # ------------------------------------------------------------------ inside
 
+    def _commit_baseline(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Commit where the very first run begins: else a crash in it had no end to go back to."""
+        known = self.committed(positions)
+        start = {p: known.get(p, Position(0)) for p in positions}
+        self.commit({p: replace(start[p], offset=offset) for p, offset in positions.items()})
+
     def _log(self, partition: TopicPartition) -> PartitionLog:
         log = self._broker.logs.get(partition)
         if log is None:
@@ -285,7 +306,7 @@ class EmbeddedTransport:
         self._wake.set()
 
     def _unwatch(self) -> None:
-        for log in self._watched:
+        for log in self._watched.values():
             if self._appended in log.on_append:
                 log.on_append.remove(self._appended)
         self._watched.clear()
@@ -300,6 +321,12 @@ class EmbeddedTransport:
                 self._positions[partition] = tail[-1].offsets[-1] + 1
                 continue
             log = self._log(partition)
+            if log is not self._watched.get(partition, log):
+                raise UnknownTopicError(
+                    f"topic {partition.topic!r} was deleted and created again on the "
+                    f"{self.describe()} while it was read; positions in the old one mean nothing "
+                    "in the new one: reset the application's offsets and start it again"
+                )
             if position >= log.log_end_offset:
                 continue
             batches, self._positions[partition] = self._read(log, position)

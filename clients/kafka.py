@@ -77,7 +77,7 @@ class KafkaTransport:
         self._common = settings_of.common_settings(
             bootstrap_servers, self._watch.report, settings or {}
         )
-        self._admin = settings_of.make_client(AdminClient, dict(self._common))
+        self._admin = settings_of.make_client(AdminClient, settings_of.admin_settings(self._common))
         self._writer = KafkaWriter(self._common, self._watch)
         self._reader = KafkaReader(self._common, self._watch, BATCH_RECORDS, self._timeout_s)
         self._consumer: Consumer | None = None
@@ -227,6 +227,11 @@ class KafkaTransport:
         except KafkaException:
             return None
         return None if not known or known[1] < 0 else max(0, known[1] - position)
+
+    def is_at_end(self, partitions: Collection[TopicPartition]) -> bool:
+        """Return whether `poll` has returned all that these partitions hold by now."""
+        ends = self._list_offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        return all(self._next_offsets.get(tp, -1) >= end for tp, end in ends.items())
 
     def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
         """Return the group's committed positions; partitions without one are absent."""

@@ -11,6 +11,8 @@ from aliran.core.errors import ConfigError
 
 _Client = TypeVar("_Client")
 
+_PREFIXES = ("consumer.", "main.consumer.", "restore.consumer.", "producer.", "admin.")
+
 _COMMON: dict[str, Any] = {
     "client.id": "aliran",
     # librdkafka prints to stderr on its own; what matters arrives through error_cb.
@@ -32,13 +34,32 @@ _READER: dict[str, Any] = {
 def common_settings(
     bootstrap_servers: str, report: Callable[[KafkaError], None], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what all clients share."""
+    """Return what all clients share, and what some have for themselves behind a prefix.
+
+    Prefixes are those of Kafka Streams: `consumer.`, or for one of its two uses `main.consumer.`
+    and `restore.consumer.`, `producer.` and `admin.`.
+    """
     return {
         **_COMMON,
         **settings,
         "bootstrap.servers": bootstrap_servers,
         "error_cb": report,
     }
+
+
+def _for(common: Mapping[str, Any], *prefixes: str) -> dict[str, Any]:
+    """Return the settings of one kind of client; later prefixes go over earlier ones."""
+    found = {name: value for name, value in common.items() if not name.startswith(_PREFIXES)}
+    for prefix in prefixes:
+        for name, value in common.items():
+            if name.startswith(prefix):
+                found[name.removeprefix(prefix)] = value
+    return found
+
+
+def admin_settings(common: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the client that looks after topics."""
+    return _for(common, "admin.")
 
 
 def member_settings(common: Mapping[str, Any], group_id: str) -> dict[str, Any]:
@@ -50,7 +71,7 @@ def member_settings(common: Mapping[str, Any], group_id: str) -> dict[str, Any]:
         "partition.assignment.strategy": "range",
         # A partition that is resumed or newly assigned waits until the fetch under way ends.
         "fetch.wait.max.ms": 100,
-        **common,
+        **_for(common, "consumer.", "main.consumer."),
         "group.id": group_id,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -61,7 +82,7 @@ def reader_settings(common: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a reader outside any group, which is told where a partition ends."""
     return {
         **_READER,
-        **common,
+        **_for(common, "consumer.", "restore.consumer."),
         "fetch.wait.max.ms": 10,  # what is asked for is there; and one wait delays the next read
         "group.id": "aliran-reader",  # librdkafka wants one; it is never joined
         "enable.auto.commit": False,
@@ -78,7 +99,7 @@ def producer_settings(common: Mapping[str, Any]) -> dict[str, Any]:
         "topic.metadata.propagation.max.ms": 10_000,
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 262_144,
-        **common,
+        **_for(common, "producer."),
     }
 
 

@@ -137,6 +137,13 @@ class Transport(Protocol):
         """
         ...
 
+    def is_at_end(self, partitions: Collection[TopicPartition]) -> bool:
+        """Return whether `poll` has returned all that these partitions hold by now.
+
+        Unlike `lag` this asks the broker.
+        """
+        ...
+
     def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
         """Return the group's committed positions; partitions without one are absent."""
         ...

@@ -250,9 +250,13 @@ class RealFileSystem:
             _raise("remove", path, error)
 
     def remove_tree(self, path: str) -> None:
-        """Remove a directory and all in it, if it is there."""
+        """Remove a directory and all in it, if it is there; also one that is only linked here."""
         try:
-            shutil.rmtree(path)
+            if os.path.islink(path):
+                shutil.rmtree(os.path.realpath(path), ignore_errors=True)
+                os.unlink(path)
+            else:
+                shutil.rmtree(path)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -321,8 +325,9 @@ class RealFileSystem:
                 holder = os.pread(fd, 32, 0).strip()
                 os.close(fd)
                 raise _locked(path, int(holder) if holder.isdigit() else None) from None
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+            with contextlib.suppress(OSError):  # a full disk: locked all the same, without a name
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, b"%d\n" % os.getpid(), 0)
             lock = _RealLock(path, key, fd)
             _RealLock.held[key] = lock
             return lock

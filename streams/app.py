@@ -75,9 +75,8 @@ class App(StreamsBuilder):
         Ends the process with status 1 and a message on an error that stops the application.
         """
         _log_to_terminal()
-        streams = self._open()
         try:
-            with _stopping_on_signals(streams):
+            with _stopping_on_signals(self._make()) as streams:
                 streams.run()
         except AliranError as error:
             self.close()
@@ -217,12 +216,14 @@ class App(StreamsBuilder):
             for raw_key, raw_value in zip(columns.keys, columns.values, strict=True):
                 yield key_serde.deserialize(raw_key), value_serde.deserialize(raw_value)
 
-    def _open(self) -> KafkaStreams:
+    def _make(self) -> KafkaStreams:
         if self._streams is None:
             self._streams = KafkaStreams(self.build(), self.config)
-        if self._streams.state is State.CREATED:
-            self._streams.open()
         return self._streams
+
+    def _open(self) -> KafkaStreams:
+        streams = self._make()
+        return streams.open() if streams.state is State.CREATED else streams
 
 
 def _serde_of(value: Any) -> Serde[Any]:
@@ -233,10 +234,10 @@ def _serde_of(value: Any) -> Serde[Any]:
 
 
 @contextlib.contextmanager
-def _stopping_on_signals(streams: KafkaStreams) -> Iterator[None]:
+def _stopping_on_signals(streams: KafkaStreams) -> Iterator[KafkaStreams]:
     """Stop the application on SIGINT and SIGTERM; a second one ends the process at once."""
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield streams
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -249,7 +250,7 @@ def _stopping_on_signals(streams: KafkaStreams) -> Iterator[None]:
     for number in before:
         signal.signal(number, stop)
     try:
-        yield
+        yield streams
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -35,8 +35,8 @@ from aliran.protocol.messages.fetch import (
 )
 
 READ_COMMITTED = 1
-_MIN_REREAD_S = 0.002
-"""Least time between two reads while an answer gathers many bytes."""
+_MIN_LOOK_AGAIN_S = 0.002
+"""Least time between two looks at the logs while an answer gathers many bytes."""
 
 
 class _Answer:
@@ -116,14 +116,36 @@ async def _wait(context: RequestContext, request: FetchRequest) -> FetchResponse
         for each in topic.partitions
     )
     try:
-        while True:
-            answer = _Answer(context, request)
-            if answer.complete or purgatory.closed:
-                return answer.response
+        while not (_is_ready(context, request) or purgatory.closed):
             left = deadline - loop.time()
             if left <= 0 or not await waiter.wait(left):
-                return _Answer(context, request).response
+                break
             if request.min_bytes > 1 and not purgatory.closed:
-                await asyncio.sleep(min(_MIN_REREAD_S, left))
+                await asyncio.sleep(min(_MIN_LOOK_AGAIN_S, left))
     finally:
         purgatory.unregister(waiter)
+    return _Answer(context, request).response
+
+
+def _is_ready(context: RequestContext, request: FetchRequest) -> bool:
+    """Whether an answer would be complete, or hold an error; found out without reading records.
+
+    Where a segment ends the answer goes out with less than was asked for, since no waiting would
+    make it more. Kafka: `DelayedFetch.tryComplete`.
+    """
+    left = min(request.max_bytes, context.broker.config.fetch_max_bytes)
+    missing = request.min_bytes
+    for topic in request.topics:
+        for asked in topic.partitions:
+            if asked.current_leader_epoch > LEADER_EPOCH:
+                return True
+            try:
+                log = partition_log(context.broker, topic.topic, asked.partition)
+                limit = max(0, min(asked.partition_max_bytes, left))
+                size, goes_on = log.readable_bytes(asked.fetch_offset, limit)
+            except AliranError:
+                return True
+            missing -= size
+            if goes_on or missing <= 0:
+                return True
+    return False

@@ -5,6 +5,8 @@ unless the topic's `compression.type` names a codec: then it is compressed anew.
 idempotent producer that is there already is answered with the offset it has. With acks=0 there is
 no answer at all; acks=1 and acks=all (-1) mean the same on one broker: written to the page cache,
 which outlives the process but not a power cut (see flush.messages). Topics are never created here.
+Where a batch of a request with acks=0 is refused the connection is closed, as Kafka does: the
+client would not hear of it otherwise, and looks for the partition's leader anew.
 
 Version notes: v3 is the first with the batches of today (magic 2). v5 log start offset, v8 errors a
 record and a text, v9 flexible. v12 belongs to transactions of the second kind and v13 names topics
@@ -16,7 +18,7 @@ from __future__ import annotations
 import logging
 
 from aliran.broker.dispatch import RequestContext, handler
-from aliran.broker.errors import error_code_of
+from aliran.broker.errors import DisconnectError, error_code_of
 from aliran.broker.lookups import partition_log
 from aliran.broker.topic_names import INTERNAL_TOPICS
 from aliran.core.error_codes import ErrorCode
@@ -52,7 +54,15 @@ def handle(context: RequestContext, request: ProduceRequest) -> ProduceResponse 
             for each in topic.partition_data
         ]
         responses.append(TopicProduceResponse(name=topic.name, partition_responses=answers))
-    return None if request.acks == 0 else ProduceResponse(responses=responses)
+    if request.acks != 0:
+        return ProduceResponse(responses=responses)
+    for topic_answer in responses:
+        for answer in topic_answer.partition_responses:
+            if answer.error_code:
+                raise DisconnectError(
+                    f"acks=0 and {topic_answer.name}-{answer.index}: {answer.error_message}"
+                )
+    return None
 
 
 def _append(

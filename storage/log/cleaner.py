@@ -14,7 +14,9 @@ final names, the log last. `recovery` finishes 3 and 4.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -45,6 +47,10 @@ logger = logging.getLogger("aliran.storage.log")
 
 MAX_KEYS = 2_000_000
 """A run stops reading dirty segments once it knows this many keys; the next one goes on there."""
+
+
+class _StoppedError(Exception):
+    """The broker stops: the run is to be given up."""
 
 
 class Cleaned(NamedTuple):
@@ -78,14 +84,15 @@ def find_cleanable(log: PartitionLog, checkpoint: int, now_ms: int) -> Cleanable
             return None
         sealed = log.segments[:-1]
         end = log.segments[-1].base_offset
-        start = log.log_start_offset
-    if config.min_compaction_lag_ms > 0:
-        newest_allowed = now_ms - config.min_compaction_lag_ms
-        for slot, segment in enumerate(sealed):
-            if segment.max_timestamp > newest_allowed:
-                end = segment.base_offset
-                sealed = sealed[:slot]
-                break
+        start, limit = log.log_start_offset, log.compaction_limit
+    newest_allowed = now_ms - config.min_compaction_lag_ms
+    lags = config.min_compaction_lag_ms > 0
+    for slot, segment in enumerate(sealed):
+        may_be_cut = limit is not None and _end_of(sealed, slot, end) > limit
+        if may_be_cut or (lags and segment.max_timestamp > newest_allowed):
+            end = segment.base_offset
+            sealed = sealed[:slot]
+            break
     dirty_offset = max(checkpoint if checkpoint <= log.log_end_offset else start, start)
     first_dirty = sum(segment.base_offset < dirty_offset for segment in sealed)
     if first_dirty and _end_of(sealed, first_dirty - 1, end) > dirty_offset:
@@ -105,7 +112,12 @@ def find_cleanable(log: PartitionLog, checkpoint: int, now_ms: int) -> Cleanable
 
 
 def clean(
-    log: PartitionLog, checkpoint: int, now_ms: int, max_keys: int = MAX_KEYS
+    log: PartitionLog,
+    checkpoint: int,
+    now_ms: int,
+    max_keys: int = MAX_KEYS,
+    *,
+    stopping: threading.Event | None = None,
 ) -> Cleaned | None:
     """Compact a log if it is due; return what was done.
 
@@ -114,6 +126,7 @@ def clean(
         checkpoint: Where the last run ended, 0 for none.
         now_ms: The time, for lags and delete horizons.
         max_keys: Bounds the memory of the run.
+        stopping: Once set, the run gives up before its next batch; what it has not replaced stays.
 
     Raises:
         CorruptSegmentError: A segment on the disk is damaged; nothing was replaced.
@@ -122,23 +135,35 @@ def clean(
     due = find_cleanable(log, checkpoint, now_ms)
     if due is None:
         return None
+    try:
+        return _clean(log, due, now_ms, max_keys, stopping or threading.Event())
+    except _StoppedError:
+        _remove_leftovers(log)
+        return None
+    except FileSystemError as error:
+        with contextlib.suppress(FileSystemError):
+            _remove_leftovers(log)
+        if log.closed:  # its topic was deleted meanwhile
+            return None
+        raise LogStorageError(
+            f"{log.topic_partition}: compaction failed: {error}", log.topic_partition
+        ) from error
+
+
+def _clean(
+    log: PartitionLog, due: Cleanable, now_ms: int, max_keys: int, stopping: threading.Event
+) -> Cleaned | None:
     # Recovery takes a gap between segments for lost data, but only above the recovery point: it has
     # to be on the disk before there are gaps.
     log.flush()
     log.write_checkpoint()
-    newest, used = _newest_offsets(log, due, max_keys)
+    newest, used = _newest_offsets(log, due, max_keys, stopping)
     segments = due.segments[:used]
     end = _end_of(due.segments, used - 1, due.end_offset)
     before = sum(segment.size for segment in segments)
     after = 0
     for group in _groups(log, segments, end):
-        try:
-            replaced = _clean_group(log, group, newest, now_ms)
-        except FileSystemError as error:
-            _remove_leftovers(log)
-            raise LogStorageError(
-                f"{log.topic_partition}: compaction failed: {error}", log.topic_partition
-            ) from error
+        replaced = _clean_group(log, group, newest, now_ms, stopping)
         if replaced is None:
             return None
         after += replaced
@@ -153,7 +178,7 @@ def _end_of(segments: list[Segment], slot: int, end: int) -> int:
 
 
 def _newest_offsets(
-    log: PartitionLog, due: Cleanable, max_keys: int
+    log: PartitionLog, due: Cleanable, max_keys: int, stopping: threading.Event
 ) -> tuple[dict[bytes, int], int]:
     """Return the newest offset of each key in the dirty segments, and how many were read."""
     newest: dict[bytes, int] = {}
@@ -161,7 +186,7 @@ def _newest_offsets(
     for segment in due.segments[due.first_dirty :]:
         if newest and len(newest) >= max_keys:
             break
-        for _, batch in _batches(log, segment):
+        for _, batch in _batches(log, segment, stopping):
             if batch.header.is_control or batch.header.last_offset < due.first_dirty_offset:
                 continue
             rows = zip(batch.keys, batch.offsets, strict=True)
@@ -170,11 +195,15 @@ def _newest_offsets(
     return newest, used
 
 
-def _batches(log: PartitionLog, segment: Segment) -> Iterator[tuple[bytes, DecodedBatch]]:
+def _batches(
+    log: PartitionLog, segment: Segment, stopping: threading.Event
+) -> Iterator[tuple[bytes, DecodedBatch]]:
     """Yield each batch of a segment as stored and decoded."""
     position = 0
     try:
         for position, header in segment.headers():
+            if stopping.is_set():
+                raise _StoppedError
             data = segment.log.read(position, header.size)
             yield data, decode_batch(data)
     except CorruptBatchError as error:
@@ -203,7 +232,11 @@ def _groups(log: PartitionLog, segments: list[Segment], end: int) -> Iterator[li
 
 
 def _clean_group(
-    log: PartitionLog, group: list[Segment], newest: dict[bytes, int], now_ms: int
+    log: PartitionLog,
+    group: list[Segment],
+    newest: dict[bytes, int],
+    now_ms: int,
+    stopping: threading.Event,
 ) -> int | None:
     """Replace a group by one cleaned segment; return its size, None when the log changed."""
     base = group[0].base_offset
@@ -215,7 +248,7 @@ def _clean_group(
         }
     interval = log.config.index_interval_bytes
     for segment in group:
-        for data, batch in _batches(log, segment):
+        for data, batch in _batches(log, segment, stopping):
             kept = _filtered(data, batch, newest, last_batches, now_ms, log)
             if kept is not None:
                 header = batch.header if kept is data else read_header(kept)

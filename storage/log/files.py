@@ -23,7 +23,7 @@ from aliran.storage.errors import (
 )
 from aliran.storage.log.checkpoints import LEADER_EPOCH_FILE, write_leader_epochs
 from aliran.storage.log.config import LogConfig
-from aliran.storage.log.producer_state import ProducerStateManager
+from aliran.storage.log.producer_state import DEFAULT_EXPIRATION_MS, ProducerStateManager
 from aliran.storage.log.segment import INT32_MAX, SNAPSHOT_SUFFIX, Segment, file_name
 
 logger = logging.getLogger("aliran.storage.log")
@@ -51,6 +51,7 @@ class LogFiles:
         config: LogConfig,
         fs: FileSystem,
         clock: Clock,
+        producer_expiration_ms: int = DEFAULT_EXPIRATION_MS,
     ) -> None:
         self.topic_partition = topic_partition
         self.directory = directory
@@ -60,10 +61,11 @@ class LogFiles:
         self.log_start_offset = 0
         self.log_end_offset = 0
         self.recovery_point = 0
+        self.compaction_limit: int | None = None
         self.write_checkpoint: Callable[[], None] = _nothing
         self.lock = threading.RLock()
         self.segments: list[Segment] = []
-        self.producers = ProducerStateManager(topic_partition)
+        self.producers = ProducerStateManager(topic_partition, producer_expiration_ms)
         self.leader_epochs: list[tuple[int, int]] = []
         self.flush_lock = threading.RLock()  # taken before `lock`, never inside of it
         self._bases: list[int] = []
@@ -72,14 +74,16 @@ class LogFiles:
         self._unflushed_indexes: list[Segment] = []
         self._unflushed_snapshots: list[str] = []
         self._last_flush_ms = clock.time_ms()
+        self._unflushable: FileSystemError | None = None
         self.closed = False
 
     # rolling
 
     def _segment_for(self, size: int, records: int, newest: int) -> Segment:
         """Return the active segment, a new one where the old one cannot take the batches."""
-        if self.closed:
-            raise self._closed_error()
+        self.check_open()
+        if self._unflushable is not None:
+            raise self._lost_error(self._unflushable)
         config, segment = self.config, self.segments[-1]
         if size > config.segment_bytes:
             raise RecordListTooLargeError(
@@ -119,8 +123,7 @@ class LogFiles:
             LogStorageError: The disk refused; the log goes on with the old segment.
         """
         with self.lock:
-            if self.closed:
-                raise self._closed_error()
+            self.check_open()
             active = self.segments[-1]
             if not active.size and active.base_offset == self.log_end_offset:
                 return active
@@ -187,12 +190,16 @@ class LogFiles:
             sealed_only: Leave the active segment out.
 
         Raises:
-            LogStorageError: The disk refused; the recovery point stays where it was.
+            LogStorageError: The disk refused; the recovery point stays where it was. When it was
+                the data of a segment that could not be flushed, every later append and flush is
+                refused as well: the system takes the bytes it lost for written from then on.
         """
         with self.flush_lock:
             with self.lock:
                 if self.closed:
                     return
+                if self._unflushable is not None:
+                    raise self._lost_error(self._unflushable)
                 end = self.segments[-1].base_offset if sealed_only else self.log_end_offset
                 if end <= self.recovery_point and not self._directory_changed:
                     return
@@ -205,7 +212,7 @@ class LogFiles:
                 self._directory_changed = False
             try:
                 for segment in waiting:
-                    segment.flush()
+                    self._flush_data(segment)
                 for segment in sealed:
                     segment.persist_indexes(flush=True)
                 for path in snapshots:
@@ -220,11 +227,19 @@ class LogFiles:
             self.recovery_point = max(self.recovery_point, end)
             self._last_flush_ms = self.clock.time_ms()
 
+    def _flush_data(self, segment: Segment) -> None:
+        try:
+            segment.flush()
+        except FileSystemError as error:
+            self._unflushable = error
+            raise
+
     def flush_due(self, now_ms: int) -> bool:
         """Flush what `flush.ms` asks for, and sealed segments; return whether anything was due."""
         if self.closed or self.log_end_offset <= self.recovery_point:
             self._last_flush_ms = now_ms
             return False
+        self._last_flush_ms = min(self._last_flush_ms, now_ms)  # the clock was set back
         if now_ms - self._last_flush_ms >= self.config.flush_ms:
             self.flush()
             return True
@@ -298,10 +313,23 @@ class LogFiles:
         """Return the error for bytes on disk that are not what was written."""
         return CorruptSegmentError(self.topic_partition, offset, segment.log_path, position, reason)
 
+    def check_open(self) -> None:
+        """Raise `LogClosedError` where the log was closed or deleted. Under the lock."""
+        if self.closed:
+            raise self._closed_error()
+
     def _closed_error(self) -> LogClosedError:
         return LogClosedError(
             f"{self.topic_partition}: the log is closed (the broker stops, or the topic was "
             "deleted); open it again or create the topic",
+            self.topic_partition,
+        )
+
+    def _lost_error(self, error: FileSystemError) -> LogStorageError:
+        return LogStorageError(
+            f"{self.topic_partition}: nothing more is written, since an earlier flush failed and "
+            f"what it was to write may be lost: {error}. Check the disk, then restart the broker: "
+            "it checks the log and cuts it at the first record that is damaged",
             self.topic_partition,
         )
 

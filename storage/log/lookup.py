@@ -24,6 +24,7 @@ logger = logging.getLogger("aliran.storage.log")
 def offset_for_timestamp(log: PartitionLog, timestamp_ms: int) -> tuple[int, int] | None:
     """Return (offset, timestamp) of the earliest record at or after `timestamp_ms`."""
     with log.lock:
+        log.check_open()
         for segment in list(log.segments):
             if segment.max_timestamp >= timestamp_ms:
                 found = _first_at_or_after(log, segment, timestamp_ms)
@@ -35,6 +36,7 @@ def offset_for_timestamp(log: PartitionLog, timestamp_ms: int) -> tuple[int, int
 def offset_of_max_timestamp(log: PartitionLog) -> tuple[int, int] | None:
     """Return (offset, timestamp) of the first record with the newest time of the log."""
     with log.lock:
+        log.check_open()
         newest = max(log.segments, key=lambda segment: segment.max_timestamp)
         if newest.max_timestamp < 0:
             return None
@@ -75,6 +77,7 @@ def rebuild_producers(log: PartitionLog) -> None:
     Snapshots beyond the end are removed: they tell of records that are no more.
     """
     log.producers.clear()
+    now_ms = log.clock.time_ms()
     start = 0
     for offset in sorted(snapshot_offsets(log.fs, log.directory), reverse=True):
         path = log.snapshot_path(offset)
@@ -91,18 +94,18 @@ def rebuild_producers(log: PartitionLog) -> None:
             following = log.segments[log.segments.index(segment) + 1].base_offset
             if following <= start:
                 continue
-        _replay(log, segment, start)
-    log.producers.expire(log.clock.time_ms())
+        _replay(log, segment, start, now_ms)
+    log.producers.expire(now_ms)
     _remove_stray_snapshots(log, start)
 
 
-def _replay(log: PartitionLog, segment: Segment, start: int) -> None:
+def _replay(log: PartitionLog, segment: Segment, start: int, now_ms: int) -> None:
     if start >= log.log_end_offset:
         return
     try:
         for _, header in segment.headers(segment.offset_index.lookup(start)):
             if header.base_offset >= start:
-                log.producers.update(header, header.last_offset)
+                log.producers.update(header, header.last_offset, now_ms)
     except CorruptBatchError as error:
         logger.warning(
             "%s: producers that wrote behind byte %d of %s are not known, since it is damaged: %s",

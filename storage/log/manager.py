@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import threading
 import uuid
 from collections.abc import Callable, Collection
 
 from aliran.core.clock import Clock
-from aliran.core.files import FileLock, FileLockedError, FileSystem, FileSystemError
+from aliran.core.files import DiskFullError, FileLock, FileLockedError, FileSystem, FileSystemError
 from aliran.core.types import TopicPartition
 from aliran.storage.errors import (
     DataDirectoryError,
@@ -32,24 +31,22 @@ from aliran.storage.log.checkpoints import (
     PARTITION_METADATA_FILE,
     RECOVERY_POINT_FILE,
     REPLICATION_FILE,
-    read_offsets,
-    write_offsets,
     write_partition_metadata,
 )
 from aliran.storage.log.cleaner import clean
 from aliran.storage.log.config import LogConfig
+from aliran.storage.log.directories import doomed_name, partition_directories
+from aliran.storage.log.offset_checkpoints import OffsetCheckpoints
 from aliran.storage.log.partition_log import PartitionLog
+from aliran.storage.log.producer_state import DEFAULT_EXPIRATION_MS
 from aliran.storage.log.recovery import StoppedAt, load_log
 from aliran.storage.log.retention import delete_old_segments
 
 logger = logging.getLogger("aliran.storage.log")
 
 LOCK_FILE = ".lock"
-_PARTITION_DIR = re.compile(r"([A-Za-z0-9._-]{1,249})-(\d{1,10})")
-_DELETE_DIR = re.compile(r".+\.[0-9a-f]{32}-delete")
 _CHECKPOINT_FILES = {RECOVERY_POINT_FILE, LOG_START_FILE, CLEANER_FILE, REPLICATION_FILE}
 _OWN_FILES = _CHECKPOINT_FILES | {"meta.properties", "bootstrap.checkpoint", "topics.json"}
-_PASSED_OVER = {"lost+found", "__cluster_metadata-0"}
 
 
 class LogManager:
@@ -74,6 +71,7 @@ class LogManager:
         *,
         topic_config: Callable[[str], LogConfig] | None = None,
         own_names: Collection[str] = (),
+        producer_expiration_ms: int = DEFAULT_EXPIRATION_MS,
     ) -> None:
         self.data_dir = os.fspath(data_dir)
         self.fs = fs
@@ -81,14 +79,12 @@ class LogManager:
         self.default_config = default_config or LogConfig()
         self._topic_config = topic_config
         self._own_names = _OWN_FILES | set(own_names)
+        self._producer_expiration_ms = producer_expiration_ms
+        self._stopping = threading.Event()
         self._logs: dict[TopicPartition, PartitionLog] = {}
         self._mutex = threading.RLock()  # guards the table of logs; never taken inside a log's lock
-        self._checkpoint_mutex = threading.Lock()  # may be taken inside a log's lock
-        self._written: dict[str, dict[TopicPartition, int]] = {}
+        self._checkpoints = OffsetCheckpoints(fs, self.data_dir, lambda: list(self._logs.values()))
         self._lock: FileLock | None = None
-        self._recovery_points: dict[TopicPartition, int] = {}
-        self._start_offsets: dict[TopicPartition, int] = {}
-        self._cleaned: dict[TopicPartition, int] = {}
         self._opened = False
 
     # life
@@ -114,6 +110,7 @@ class LogManager:
             except BaseException:
                 self._let_go()
                 raise
+            self._stopping.clear()
             self._opened = True
 
     def _take_lock(self) -> None:
@@ -131,21 +128,24 @@ class LogManager:
             ) from error
 
     def _load(self) -> None:
-        directories = self._partition_directories()
+        directories = partition_directories(self.fs, self.data_dir, self._own_names)
         clean = self.fs.exists(self._path(CLEAN_SHUTDOWN_FILE))
         if not clean and directories:
             logger.warning(
                 "%s was not closed cleanly; checking what was written last", self.data_dir
             )
-        self._recovery_points = read_offsets(self.fs, self._path(RECOVERY_POINT_FILE))
-        self._start_offsets = read_offsets(self.fs, self._path(LOG_START_FILE))
-        self._cleaned = read_offsets(self.fs, self._path(CLEANER_FILE))
+        self._checkpoints.load()
         # Gone for good before anything is written, or a crash would look like a clean stop.
         self.fs.remove(self._path(CLEAN_SHUTDOWN_FILE))
         self.fs.flush_dir(self.data_dir)
         for topic_partition, name in directories.items():
             self._load_one(topic_partition, name, clean)
-        self.checkpoint()
+        try:
+            self.checkpoint()
+        except DiskFullError as error:
+            # Older checkpoints only mean more work at the next start; refusing to start would keep
+            # retention and its owner from making room.
+            logger.error("%s is full; going on with old checkpoints: %s", self.data_dir, error)
 
     def _load_one(self, topic_partition: TopicPartition, name: str, clean: bool) -> None:
         config = self.default_config
@@ -153,44 +153,23 @@ class LogManager:
             config = self._topic_config(topic_partition.topic)
         stopped = StoppedAt(
             clean,
-            self._recovery_points.get(topic_partition, 0),
-            self._start_offsets.get(topic_partition, 0),
+            self._checkpoints.recovery_point(topic_partition),
+            self._checkpoints.start_offset(topic_partition),
         )
-        log = load_log(topic_partition, self._path(name), config, self.fs, self.clock, stopped)
+        log = load_log(
+            topic_partition,
+            self._path(name),
+            config,
+            self.fs,
+            self.clock,
+            stopped,
+            self._producer_expiration_ms,
+        )
         self._adopt(log)
 
     def _adopt(self, log: PartitionLog) -> None:
         log.write_checkpoint = self.checkpoint
         self._logs[log.topic_partition] = log
-
-    def _partition_directories(self) -> dict[TopicPartition, str]:
-        """Return the partitions' directories; remove deleted ones; refuse foreign ones."""
-        found = {}
-        for name in self.fs.list_dir(self.data_dir):
-            path = self._path(name)
-            if name.startswith(".") or name in self._own_names or name in _PASSED_OVER:
-                continue
-            if not self.fs.is_dir(path):
-                if name.endswith(".tmp") and name.removesuffix(".tmp") in self._own_names:
-                    self.fs.remove(path)
-                else:
-                    logger.warning("%s is not a file of the broker and is left alone", path)
-                continue
-            if _DELETE_DIR.fullmatch(name):
-                self.fs.remove_tree(path)
-                continue
-            if name.endswith(("-future", "-stray")):
-                logger.warning("%s was set aside by Kafka and is left alone", path)
-                continue
-            match = _PARTITION_DIR.fullmatch(name)
-            if match is None:
-                raise DataDirectoryError(
-                    f"{path} does not belong in a data directory: a directory there is named "
-                    "<topic>-<partition>, for instance tweets-0; move it away, or choose another "
-                    "data directory"
-                )
-            found[TopicPartition(match[1], int(match[2]))] = name
-        return found
 
     def close(self) -> None:
         """Flush and close every log, note the clean stop, unlock the directory. Idempotent.
@@ -227,7 +206,6 @@ class LogManager:
             with contextlib.suppress(FileSystemError):
                 log.abandon()
         self._logs.clear()
-        self._written.clear()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -240,47 +218,90 @@ class LogManager:
         config: LogConfig | None = None,
         topic_id: uuid.UUID | None = None,
     ) -> PartitionLog:
-        """Return the partition's log, made when it does not exist; an existing one gets `config`.
+        """Return the partition's log, made when it does not exist; see `create_all`."""
+        return self.create_all([topic_partition], config, topic_id)[0]
+
+    def create_all(
+        self,
+        topic_partitions: Collection[TopicPartition],
+        config: LogConfig | None = None,
+        topic_id: uuid.UUID | None = None,
+    ) -> list[PartitionLog]:
+        """Return the partitions' logs, made where they do not exist; existing ones get `config`.
+
+        When this returns their directories are on the disk.
 
         Raises:
-            InconsistentTopicIdError: The directory belongs to another topic of that name.
-            LogStorageError: The disk refused.
+            InconsistentTopicIdError: A directory belongs to another topic of that name.
+            LogStorageError: The disk refused; logs that were made before that stay.
         """
         with self._mutex:
-            log = self._logs.get(topic_partition)
+            fresh = [each for each in topic_partitions if each not in self._logs]
             try:
-                if log is None:
-                    log = self._make(topic_partition, config or self.default_config, topic_id)
-                elif topic_id is not None and log.topic_id is None:
-                    self._write_id(log.directory, topic_id)
-                    log.topic_id = topic_id
+                self._forget_checkpoints(fresh)
+                logs = [self._create(each, config, topic_id) for each in topic_partitions]
+                if fresh:
+                    self.fs.flush_dir(self.data_dir)
             except FileSystemError as error:
+                first = next(iter(fresh or topic_partitions))
                 raise LogStorageError(
-                    f"{topic_partition}: the log cannot be created: {error}", topic_partition
+                    f"{first}: the log cannot be created: {error}", first
                 ) from error
-            if topic_id is not None and log.topic_id != topic_id:
-                raise InconsistentTopicIdError(
-                    f"{topic_partition}: {log.directory} belongs to the topic with id "
-                    f"{log.topic_id}, not {topic_id}; delete the old topic's directory, or restore "
-                    "the topic's metadata",
-                    topic_partition,
-                )
-            if config is not None:
-                log.config = config
-            return log
+            return logs
+
+    def _create(
+        self, topic_partition: TopicPartition, config: LogConfig | None, topic_id: uuid.UUID | None
+    ) -> PartitionLog:
+        log = self._logs.get(topic_partition)
+        if log is None:
+            log = self._make(topic_partition, config or self.default_config, topic_id)
+        elif topic_id is not None and log.topic_id is None:
+            self._write_id(log.directory, topic_id)
+            log.topic_id = topic_id
+        if topic_id is not None and log.topic_id != topic_id:
+            raise InconsistentTopicIdError(
+                f"{topic_partition}: {log.directory} belongs to the topic with id "
+                f"{log.topic_id}, not {topic_id}; delete the old topic's directory, or restore "
+                "the topic's metadata",
+                topic_partition,
+            )
+        if config is not None:
+            log.config = config
+        return log
 
     def _make(
         self, topic_partition: TopicPartition, config: LogConfig, topic_id: uuid.UUID | None
     ) -> PartitionLog:
         directory = self._path(str(topic_partition))
-        self.fs.make_dirs(directory)
-        if topic_id is not None:
-            self._write_id(directory, topic_id)
-        log = load_log(topic_partition, directory, config, self.fs, self.clock)
-        self.fs.flush_dir(directory)
-        self.fs.flush_dir(self.data_dir)
+        is_new = not self.fs.exists(directory)
+        try:
+            self.fs.make_dirs(directory)
+            if topic_id is not None:
+                self._write_id(directory, topic_id)
+            log = load_log(
+                topic_partition,
+                directory,
+                config,
+                self.fs,
+                self.clock,
+                producer_expiration_ms=self._producer_expiration_ms,
+            )
+        except FileSystemError:
+            if is_new:  # or the next start would find a partition that was refused
+                with contextlib.suppress(FileSystemError):
+                    self.fs.remove_tree(directory)
+            raise
         self._adopt(log)
         return log
+
+    def _forget_checkpoints(self, fresh: Collection[TopicPartition]) -> None:
+        """See that no checkpoint speaks of an older log of the same name.
+
+        Such a line is left where a full disk refused to have it taken out; after a crash it would
+        put the start of the new log beyond its end.
+        """
+        if self._checkpoints.speak_of(fresh):
+            self.checkpoint()
 
     def _write_id(self, directory: str, topic_id: uuid.UUID) -> None:
         write_partition_metadata(self.fs, f"{directory}/{PARTITION_METADATA_FILE}", topic_id)
@@ -295,29 +316,45 @@ class LogManager:
             return list(self._logs.values())
 
     def delete(self, topic_partition: TopicPartition) -> None:
-        """Close a log and remove its directory; not an error when there is none.
+        """Close a log and remove its directory; see `delete_all`."""
+        self.delete_all([topic_partition])
+
+    def delete_all(self, topic_partitions: Collection[TopicPartition]) -> None:
+        """Close logs and remove their directories; not an error where there is none.
 
         Raises:
-            LogStorageError: The disk refused.
+            LogStorageError: The disk refused; as much as could be was removed all the same.
         """
         with self._mutex:
-            log = self._logs.pop(topic_partition, None)
-            if log is None:
+            logs = [self._logs.pop(each) for each in topic_partitions if each in self._logs]
+            if not logs:
                 return
-            with self._checkpoint_mutex:
-                self._cleaned.pop(topic_partition, None)
-            log.abandon()
-            doomed = self._path(f"{topic_partition}.{uuid.uuid4().hex}-delete")
-            try:
-                # After the rename is on the disk the topic is gone, however far the removal gets.
-                self.fs.rename(log.directory, doomed)
-                self.fs.flush_dir(self.data_dir)
-                self.checkpoint()
-                self.fs.remove_tree(doomed)
-            except FileSystemError as error:
+            self._checkpoints.forget_cleaned(topic_partitions)
+            failures: list[FileSystemError] = []
+            doomed = [path for log in logs if (path := self._set_aside(log, failures))]
+            # Once the new names are on the disk the logs are gone, however far the removal gets.
+            _attempt(failures, self.fs.flush_dir, self.data_dir)
+            for path in doomed:
+                _attempt(failures, self.fs.remove_tree, path)
+            # Last, since it takes room, which on a full disk the removal has to make.
+            _attempt(failures, lambda _: self.checkpoint(), "")
+            if failures:
                 raise LogStorageError(
-                    f"{topic_partition}: the log cannot be removed: {error}", topic_partition
-                ) from error
+                    f"{logs[0].topic_partition}: the log cannot be removed: {failures[0]}",
+                    logs[0].topic_partition,
+                ) from failures[0]
+
+    def _set_aside(self, log: PartitionLog, failures: list[FileSystemError]) -> str | None:
+        """Close a log and give its directory a name under which it is not found any more."""
+        log.abandon()
+        doomed = self._path(doomed_name(log.topic_partition))
+        try:
+            self.fs.rename(log.directory, doomed)
+        except FileSystemError as error:
+            if self.fs.exists(log.directory):  # else somebody has removed it already
+                failures.append(error)
+            return None
+        return doomed
 
     # upkeep, called from time to time
 
@@ -345,7 +382,8 @@ class LogManager:
         """Apply retention and compaction to every log; forget silent producers.
 
         A log that is damaged or that the disk refuses to clean is left as it is, with a logged
-        error; the others are cleaned all the same.
+        error; the others are cleaned all the same. On a full disk compaction, which needs room,
+        fails, and retention makes room.
 
         Returns:
             The bytes that were freed.
@@ -353,51 +391,44 @@ class LogManager:
         now_ms = self.clock.time_ms()
         removed = 0
         for log in self.partitions():
-            try:
-                if log.config.is_compacted:
-                    removed += self._compact(log, now_ms)
-                removed += delete_old_segments(log, now_ms)
-            except LogError as error:
-                logger.error("%s", error)
+            for work in (self._compact, delete_old_segments):
+                if self._stopping.is_set():
+                    return removed
+                try:
+                    removed += work(log, now_ms)
+                except (LogError, FileSystemError) as error:
+                    logger.error("%s", error)
             with log.lock:
                 log.producers.expire(now_ms)
         if removed:
             self.checkpoint()
         return removed
 
+    def stop_upkeep(self) -> None:
+        """Have a `clean_up` under way on another thread, and later ones, end soon."""
+        self._stopping.set()
+
     def _compact(self, log: PartitionLog, now_ms: int) -> int:
-        done = clean(log, self._cleaned.get(log.topic_partition, 0), now_ms)
+        if not log.config.is_compacted:
+            return 0
+        checkpoint = self._checkpoints.cleaned(log.topic_partition)
+        done = clean(log, checkpoint, now_ms, stopping=self._stopping)
         if done is None:
             return 0
-        with self._checkpoint_mutex:
-            self._cleaned[log.topic_partition] = done.end_offset
+        self._checkpoints.set_cleaned(log, done.end_offset)
         self.checkpoint()
         return done.bytes_before - done.bytes_after
 
     def checkpoint(self) -> None:
         """Write recovery points and log start offsets where they changed."""
-        logs = list(self._logs.values())
-        points = {log.topic_partition: log.recovery_point for log in logs}
-        starts = {log.topic_partition: log.log_start_offset for log in logs}
-        starts = {key: offset for key, offset in starts.items() if offset > 0}
-        with self._checkpoint_mutex:
-            # A log that was cut has records above the cut that no compaction has seen.
-            ends = {log.topic_partition: log.log_end_offset for log in logs}
-            for topic_partition, offset in list(self._cleaned.items()):
-                self._cleaned[topic_partition] = min(offset, ends.get(topic_partition, offset))
-            cleaned = {key: offset for key, offset in self._cleaned.items() if key in ends}
-            self._write_offsets(RECOVERY_POINT_FILE, points)
-            self._write_offsets(LOG_START_FILE, starts)
-            self._write_offsets(CLEANER_FILE, cleaned)
-
-    def _write_offsets(self, name: str, offsets: dict[TopicPartition, int]) -> None:
-        """Write a checkpoint file where it would change."""
-        path = self._path(name)
-        if name not in self._written:
-            self._written[name] = read_offsets(self.fs, path)
-        if self._written[name] != offsets:
-            write_offsets(self.fs, path, offsets)
-            self._written[name] = offsets
+        self._checkpoints.write()
 
     def _path(self, name: str) -> str:
         return f"{self.data_dir}/{name}"
+
+
+def _attempt(failures: list[FileSystemError], function: Callable[[str], None], path: str) -> None:
+    try:
+        function(path)
+    except FileSystemError as error:
+        failures.append(error)

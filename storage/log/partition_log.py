@@ -37,6 +37,7 @@ from aliran.storage.errors import MessageTooLargeError, OffsetOutOfRangeError
 from aliran.storage.log import lookup
 from aliran.storage.log.config import LogConfig
 from aliran.storage.log.files import LogFiles
+from aliran.storage.log.producer_state import DEFAULT_EXPIRATION_MS
 from aliran.storage.log.segment import Segment, Span
 from aliran.storage.log.validation import (
     CODECS,
@@ -82,6 +83,8 @@ class PartitionLog(LogFiles):
         log_start_offset: The first offset that can be read.
         log_end_offset: The offset the next record gets.
         recovery_point: All below this offset is on the disk for sure.
+        compaction_limit: Compaction takes no record from this offset on, None for no limit. Set by
+            who may still cut the log back to there: a value that the cut brings back must be there.
         on_append: Called with the log after every append, outside of the lock.
         write_checkpoint: Writes the recovery point and the start offset to the disk; called where
             a crash must not find older ones.
@@ -94,10 +97,10 @@ class PartitionLog(LogFiles):
         config: LogConfig,
         fs: FileSystem,
         clock: Clock,
-        topic_id: uuid.UUID | None = None,
+        producer_expiration_ms: int = DEFAULT_EXPIRATION_MS,
     ) -> None:
-        super().__init__(topic_partition, directory, config, fs, clock)
-        self.topic_id = topic_id
+        super().__init__(topic_partition, directory, config, fs, clock, producer_expiration_ms)
+        self.topic_id: uuid.UUID | None = None
         self.on_append: list[Callable[[PartitionLog], None]] = []
 
     def __repr__(self) -> str:
@@ -127,28 +130,38 @@ class PartitionLog(LogFiles):
             records, self.topic_partition, config, now_ms, allow_control=allow_control
         )
         if config.compression_type != "producer":
-            records, batches = recompress(records, batches, config)
-        stamp = now_ms if config.message_timestamp_type == "LogAppendTime" else -1
+            records, batches = recompress(records, batches, self.topic_partition, config)
         with self.lock:
-            duplicate = self._check_producers(batches)
-            if duplicate is not None:
-                return duplicate
-            base_offset = self.log_end_offset
-            if stamp >= 0 or len(batches) > 1:
-                buffers, batches = placed(records, batches, base_offset, leader_epoch, stamp)
-            else:
-                start = _OFFSET.pack(base_offset), records[8:12], _EPOCH.pack(leader_epoch)
-                buffers = [b"".join(start), memoryview(records)[_AFTER_EPOCH:]]
-            self._write(buffers, batches, leader_epoch)
-            for _, header in batches:
-                if header.producer_id >= 0:
-                    self.producers.update(header, base_offset + header.last_offset_delta)
-                base_offset += header.last_offset_delta + 1
-            result = AppendResult(
-                base_offset - offset_count(batches), base_offset - 1, stamp, self.log_start_offset
-            )
+            result = self._check_producers(batches)
+            if result is None:
+                result = self._append_new(records, batches, leader_epoch, now_ms)
+        # Also for a duplicate: its producer has had no answer, maybe since a flush failed.
         self._appended()
         return result
+
+    def _append_new(
+        self,
+        records: Buffer,
+        batches: list[tuple[int, BatchHeader]],
+        leader_epoch: int,
+        now_ms: int,
+    ) -> AppendResult:
+        """Give checked batches their offsets and write them. Under the lock."""
+        stamp = now_ms if self.config.message_timestamp_type == "LogAppendTime" else -1
+        base_offset = self.log_end_offset
+        if stamp >= 0 or len(batches) > 1:
+            buffers, batches = placed(records, batches, base_offset, leader_epoch, stamp)
+        else:
+            start = _OFFSET.pack(base_offset), records[8:12], _EPOCH.pack(leader_epoch)
+            buffers = [b"".join(start), memoryview(records)[_AFTER_EPOCH:]]
+        self._write(buffers, batches, leader_epoch)
+        for _, header in batches:
+            if header.producer_id >= 0:
+                self.producers.update(header, base_offset + header.last_offset_delta, now_ms)
+            base_offset += header.last_offset_delta + 1
+        return AppendResult(
+            base_offset - offset_count(batches), base_offset - 1, stamp, self.log_start_offset
+        )
 
     def append_columns(
         self,
@@ -158,10 +171,12 @@ class PartitionLog(LogFiles):
         headers: Sequence[Headers] | None = None,
         *,
         leader_epoch: int = 0,
+        divisible: bool = True,
     ) -> AppendResult:
         """Append records of this process: encoded here, so their CRC is not checked again.
 
-        Columns that do not fit `max.message.bytes` as one batch become several.
+        Columns that do not fit `max.message.bytes` as one batch become several, of which a crash
+        may leave the first ones only; unless `divisible` is False: then they are refused.
 
         Raises:
             LogError: See `append`. Of several batches the first ones may have been appended.
@@ -171,7 +186,7 @@ class PartitionLog(LogFiles):
             missing = [row for row, key in enumerate(keys) if key is None]
             if missing:
                 raise keyless(self.topic_partition, missing)
-        batches = self._encode(keys, values, timestamps, headers)
+        batches = self._encode(keys, values, timestamps, headers, divisible)
         stamp = -1
         if self.config.message_timestamp_type == "LogAppendTime":
             stamp = self.clock.time_ms()
@@ -193,6 +208,7 @@ class PartitionLog(LogFiles):
         values: Sequence[bytes | None],
         timestamps: Sequence[int],
         headers: Sequence[Headers] | None,
+        divisible: bool,
     ) -> list[tuple[bytearray, int]]:
         """Return (batch, record count) pairs, none larger than the topic allows."""
         config = self.config
@@ -201,17 +217,17 @@ class PartitionLog(LogFiles):
         if len(batch) <= config.max_message_bytes and len(batch) <= config.segment_bytes:
             return [(batch, len(values))]
         half = len(values) // 2
-        if not half:
+        if not (half and divisible):
             raise MessageTooLargeError(
-                f"{self.topic_partition}: a record is larger than max.message.bytes "
-                f"({config.max_message_bytes:,}) or segment.bytes ({config.segment_bytes:,}); "
-                "raise the topic's setting, or send less",
+                f"{self.topic_partition}: {len(values)} record(s) in one batch are larger than "
+                f"max.message.bytes ({config.max_message_bytes:,}) or segment.bytes "
+                f"({config.segment_bytes:,}); raise the topic's setting, or send less",
                 self.topic_partition,
             )
         result = []
         for part in (slice(half), slice(half, None)):
             some = None if headers is None else headers[part]
-            result += self._encode(keys[part], values[part], timestamps[part], some)
+            result += self._encode(keys[part], values[part], timestamps[part], some, divisible)
         return result
 
     def _check_producers(self, batches: list[tuple[int, BatchHeader]]) -> AppendResult | None:
@@ -267,10 +283,12 @@ class PartitionLog(LogFiles):
 
     def _appended(self) -> None:
         """Flush when enough records wait, and tell those who wait for data."""
-        if self.log_end_offset - self.recovery_point >= self.config.flush_messages:
-            self.flush()
-        for tell in self.on_append:
-            tell(self)
+        try:
+            if self.log_end_offset - self.recovery_point >= self.config.flush_messages:
+                self.flush()
+        finally:
+            for tell in tuple(self.on_append):  # a copy: other threads come and go
+                tell(self)
 
     # reading
 
@@ -305,12 +323,30 @@ class PartitionLog(LogFiles):
             return self._checked(data, offset, segment, span.start)
         return data
 
+    def readable_bytes(self, offset: int, max_bytes: int) -> tuple[int, bool]:
+        """Return how much `read` would give, without reading it.
+
+        Returns:
+            The bytes of whole batches within `max_bytes`, at least one batch where there is one,
+            and whether a later segment goes on behind them: a read never crosses into the next.
+
+        Raises:
+            OffsetOutOfRangeError: The log does not hold the offset.
+            CorruptSegmentError: What is on the disk there is damaged.
+        """
+        with self.lock:
+            found = self._locate(offset, max_bytes, min_one_batch=True)
+            if found is None:
+                return 0, False
+            segment, _, span = found
+            ends = span.end == segment.size
+            return span.end - span.start, ends and segment is not self.segments[-1]
+
     def _locate(
         self, offset: int, max_bytes: int, min_one_batch: bool
     ) -> tuple[Segment, File, Span] | None:
         """Find the bytes of a read. Under the lock."""
-        if self.closed:
-            raise self._closed_error()
+        self.check_open()
         if not self.log_start_offset <= offset <= self.log_end_offset:
             raise OffsetOutOfRangeError(
                 self.topic_partition, offset, self.log_start_offset, self.log_end_offset
@@ -385,6 +421,7 @@ class PartitionLog(LogFiles):
             OffsetOutOfRangeError: It lies behind the log's end.
         """
         with self.lock:
+            self.check_open()
             end = self.log_end_offset
             offset = end if before_offset == -1 else before_offset
             if not 0 <= offset <= end:
@@ -402,6 +439,7 @@ class PartitionLog(LogFiles):
             LogStorageError: The disk refused.
         """
         with self.flush_lock, self.lock:
+            self.check_open()
             if offset >= self.log_end_offset:
                 return
             slot = max(0, bisect_right(self._bases, offset) - 1)

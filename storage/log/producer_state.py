@@ -29,6 +29,8 @@ from aliran.protocol.records import BatchHeader
 from aliran.storage.errors import InvalidProducerEpochError, OutOfOrderSequenceError
 
 BATCHES_KEPT = 5
+DEFAULT_EXPIRATION_MS = 86_400_000
+"""How long a silent producer is remembered. Kafka: `producer.id.expiration.ms`."""
 INT_MAX = 2**31 - 1
 _SNAPSHOT_HEADER = Struct(">hIi")  # version, CRC-32C of what follows it, number of entries
 _SNAPSHOT_ENTRY = Struct(">qhiqiqiq")
@@ -64,7 +66,8 @@ class ProducerEntry(NamedTuple):
         batches: Its last batches, the newest last.
         coordinator_epoch: Of the last transaction marker, or -1.
         txn_first_offset: Where its open transaction starts, or -1.
-        timestamp: When it last wrote, in milliseconds.
+        timestamp: When it last wrote, in milliseconds, by the broker's clock. (Kafka takes the
+            records' own time, and so forgets at once who replays old records: KAFKA-6817.)
     """
 
     producer_id: int
@@ -83,9 +86,11 @@ class ProducerEntry(NamedTuple):
 class ProducerStateManager:
     """The producers of one log. Used under the log's lock."""
 
-    def __init__(self, topic_partition: TopicPartition, expiration_ms: int = 86_400_000) -> None:
+    def __init__(
+        self, topic_partition: TopicPartition, expiration_ms: int = DEFAULT_EXPIRATION_MS
+    ) -> None:
         self._topic_partition = topic_partition
-        self.expiration_ms = expiration_ms
+        self._expiration_ms = expiration_ms
         self._producers: dict[int, ProducerEntry] = {}
 
     def __len__(self) -> int:
@@ -148,8 +153,8 @@ class ProducerStateManager:
                 self._topic_partition,
             )
 
-    def update(self, header: BatchHeader, last_offset: int) -> None:
-        """Remember a batch that was written and ends at `last_offset`."""
+    def update(self, header: BatchHeader, last_offset: int, now_ms: int) -> None:
+        """Remember a batch that was written at `now_ms` and ends at `last_offset`."""
         producer_id = header.producer_id
         if producer_id < 0:
             return
@@ -162,7 +167,7 @@ class ProducerStateManager:
             )
             batches = (*batches, batch)[-BATCHES_KEPT:]
         self._producers[producer_id] = ProducerEntry(
-            producer_id, header.producer_epoch, batches, timestamp=header.max_timestamp
+            producer_id, header.producer_epoch, batches, timestamp=now_ms
         )
 
     def clear(self) -> None:
@@ -170,8 +175,8 @@ class ProducerStateManager:
         self._producers.clear()
 
     def expire(self, now_ms: int) -> int:
-        """Forget producers that wrote nothing for `expiration_ms`; return how many."""
-        oldest = now_ms - self.expiration_ms
+        """Forget producers that wrote nothing for the time of expiration; return how many."""
+        oldest = now_ms - self._expiration_ms
         gone = [
             producer_id
             for producer_id, entry in self._producers.items()

@@ -26,6 +26,7 @@ from aliran.storage.log.checkpoints import (
 )
 from aliran.storage.log.config import LogConfig
 from aliran.storage.log.partition_log import PartitionLog
+from aliran.storage.log.producer_state import DEFAULT_EXPIRATION_MS
 from aliran.storage.log.segment import (
     CLEANED_SUFFIX,
     DELETED_SUFFIX,
@@ -68,6 +69,7 @@ def load_log(
     fs: FileSystem,
     clock: Clock,
     stopped: StoppedAt = _FRESH,
+    producer_expiration_ms: int = DEFAULT_EXPIRATION_MS,
 ) -> PartitionLog:
     """Open the log in `directory`, creating its first segment when there is none.
 
@@ -75,8 +77,8 @@ def load_log(
         DataDirectoryError: A file in it is not one of a log, or its metadata is damaged.
         FileSystemError: The disk refused.
     """
-    topic_id = read_partition_metadata(fs, f"{directory}/{PARTITION_METADATA_FILE}")
-    log = PartitionLog(topic_partition, directory, config, fs, clock, topic_id)
+    log = PartitionLog(topic_partition, directory, config, fs, clock, producer_expiration_ms)
+    log.topic_id = read_partition_metadata(fs, f"{directory}/{PARTITION_METADATA_FILE}")
     log.log_start_offset = stopped.log_start_offset
     bases = _tidy(log)
     for base in bases:

@@ -26,12 +26,12 @@ def delete_old_segments(log: PartitionLog, now_ms: int) -> int:
     with log.flush_lock, log.lock:
         if log.closed:
             return 0
-        doomed = list(_doomed(log, now_ms))
-        if not doomed:
-            return 0
         try:
+            doomed = list(_doomed(log, now_ms))
             if len(doomed) == len(log.segments):
-                log.roll()
+                _roll(log, doomed)
+            if not doomed:
+                return 0
             log.replace_segments(log.segments[len(doomed) :])
             start = log.segments[0].base_offset
             log.log_start_offset = max(log.log_start_offset, start)
@@ -54,6 +54,16 @@ def delete_old_segments(log: PartitionLog, now_ms: int) -> int:
             log.log_start_offset,
         )
         return freed
+
+
+def _roll(log: PartitionLog, doomed: list[Segment]) -> None:
+    """Begin a segment that can stay; where a full disk has no room for it, the last one stays."""
+    try:
+        log.roll()
+    except LogStorageError:
+        doomed.pop()
+        if not doomed:
+            raise
 
 
 def _doomed(log: PartitionLog, now_ms: int) -> Iterator[Segment]:

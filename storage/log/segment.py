@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
-from aliran.core.files import Buffer, File, FileSystem
+from aliran.core.files import Buffer, File, FileSystem, FileSystemError
 from aliran.protocol.errors import CorruptBatchError
 from aliran.protocol.records import HEADER_SIZE, BatchHeader, read_header, validate_batch
 from aliran.storage.log.indexes import OffsetIndex, TimeIndex
@@ -56,6 +56,7 @@ class Segment:
     """
 
     __slots__ = (
+        "_ended",
         "_fs",
         "_log",
         "_since_index",
@@ -82,6 +83,7 @@ class Segment:
         self.offset_index = OffsetIndex(fs, self.stem + INDEX_SUFFIX + suffix, base_offset)
         self.time_index = TimeIndex(fs, self.stem + TIME_INDEX_SUFFIX + suffix, base_offset)
         self._log: File | None = None
+        self._ended = False
         self.size = 0
         self.created_ms = created_ms
         self.first_timestamp: int | None = None
@@ -92,8 +94,14 @@ class Segment:
 
     @property
     def log(self) -> File:
-        """The open log file; opened at the first use."""
+        """The open log file; opened at the first use.
+
+        Not opened again once closed: the path may belong to another log by then, of a topic that
+        was deleted and made again.
+        """
         if self._log is None:
+            if self._ended:
+                raise FileSystemError(f"cannot use {self.log_path}: it is closed", self.log_path)
             self._log = self._fs.open(self.log_path)
         return self._log
 
@@ -304,12 +312,14 @@ class Segment:
 
     def delete(self) -> None:
         """Remove the files; readers that hold the log file go on reading it."""
+        self._ended = True
+        self._log = None
         for path in self.paths():
             self._fs.remove(path)
-        self._log = None
 
     def close(self) -> None:
-        """Close the log file."""
+        """Close the log file for good."""
+        self._ended = True
         if self._log is not None:
             self._log.close()
             self._log = None

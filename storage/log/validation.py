@@ -33,6 +33,7 @@ from aliran.storage.errors import (
 from aliran.storage.log.config import INT64_MAX, LogConfig
 
 _MAGIC_POSITION = 16
+_MIN_RECORD_BYTES = 7  # length, attributes, two deltas, two lengths and a count, a byte each
 CODECS = {
     "uncompressed": Compression.NONE,
     "gzip": Compression.GZIP,
@@ -76,11 +77,18 @@ def check_batches(
 
 
 def recompress(
-    records: Buffer, batches: list[tuple[int, BatchHeader]], config: LogConfig
+    records: Buffer,
+    batches: list[tuple[int, BatchHeader]],
+    topic_partition: TopicPartition,
+    config: LogConfig,
 ) -> tuple[Buffer, list[tuple[int, BatchHeader]]]:
     """Return the batches in the codec of the topic, unchanged where they already are.
 
     Kafka does the same when `compression.type` is not `producer`.
+
+    Raises:
+        CorruptRecordError: The records of a batch cannot be decoded.
+        MessageTooLargeError: In the topic's codec a batch is larger than allowed.
     """
     codec = CODECS.get(config.compression_type)
     if codec is None or all(header.compression == codec for _, header in batches):
@@ -90,8 +98,10 @@ def recompress(
     for position, header in batches:
         batch: Buffer = memoryview(records)[position : position + header.size]
         if header.compression != codec and not header.is_control:
-            batch = _encoded_as(decode_batch(records, position), codec)
-        placed.append((len(result), validate_batch(batch)))
+            batch = _encoded_as(_decoded(records, position, topic_partition), codec)
+            header = validate_batch(batch)  # noqa: PLW2901
+            _check_size(header, topic_partition, config)
+        placed.append((len(result), header))
         result += batch
     return result, placed
 
@@ -136,13 +146,7 @@ def _check_header(
     header: BatchHeader, topic_partition: TopicPartition, config: LogConfig, allow_control: bool
 ) -> None:
     problem = None
-    if header.size > config.max_message_bytes:
-        raise MessageTooLargeError(
-            f"{topic_partition}: a batch of {header.size:,} bytes is larger than max.message.bytes "
-            f"({config.max_message_bytes:,}); raise the topic's max.message.bytes, or lower "
-            "batch.size and max.request.size of the producer",
-            topic_partition,
-        )
+    _check_size(header, topic_partition, config)
     if header.record_count < 1:
         problem = "it holds no records"
     elif header.last_offset_delta != header.record_count - 1:
@@ -150,6 +154,10 @@ def _check_header(
             f"its {header.record_count} records do not have the offsets 0 to "
             f"{header.last_offset_delta}"
         )
+    elif header.compression > max(Compression):
+        problem = f"there is no compression codec {header.compression}"
+    elif not header.compression and header.record_count > header.size // _MIN_RECORD_BYTES:
+        problem = f"{header.record_count} records do not fit into {header.size} bytes"
     elif header.is_control and not allow_control:
         problem = "it is a control batch, which only the broker writes"
     elif header.producer_id >= 0 and header.base_sequence < 0 and not header.is_control:
@@ -159,6 +167,23 @@ def _check_header(
             f"{topic_partition}: the batch was refused: {problem}; this is a fault of the client",
             topic_partition,
         )
+
+
+def _check_size(header: BatchHeader, topic_partition: TopicPartition, config: LogConfig) -> None:
+    if header.size > config.max_message_bytes:
+        raise MessageTooLargeError(
+            f"{topic_partition}: a batch of {header.size:,} bytes is larger than max.message.bytes "
+            f"({config.max_message_bytes:,}); raise the topic's max.message.bytes, or lower "
+            "batch.size and max.request.size of the producer",
+            topic_partition,
+        )
+
+
+def _decoded(records: Buffer, position: int, topic_partition: TopicPartition) -> DecodedBatch:
+    try:
+        return decode_batch(records, position)
+    except CorruptBatchError as error:
+        raise CorruptRecordError(f"{topic_partition}: {error}", topic_partition) from error
 
 
 def _check_timestamps(
@@ -197,10 +222,7 @@ def _check_records(
     )
     if not (config.is_compacted or check_age):
         return
-    try:
-        batch = decode_batch(records, position)
-    except CorruptBatchError as error:
-        raise CorruptRecordError(f"{topic_partition}: {error}", topic_partition) from error
+    batch = _decoded(records, position, topic_partition)
     if config.is_compacted:
         missing = [row for row, key in enumerate(batch.keys) if key is None]
         if missing:

@@ -27,6 +27,14 @@ from aliran.streams.naming import check_name
 
 EMBEDDED = "embedded"
 
+_NUMBERS = (
+    "buffered_records_per_partition",
+    "cache_max_bytes",
+    "max_task_idle_ms",
+    "poll_ms",
+    "replication_factor",
+)
+
 _KAFKA_NAMES = {
     "application.id": "application_id",
     "bootstrap.servers": "brokers",
@@ -168,7 +176,7 @@ class StreamsConfig:
             values["client"] = {**values.get("client", {}), **client}
         for name in _NUMBERS:
             if isinstance(values.get(name), str):
-                values[name] = int(values[name])
+                values[name] = _number(name, values[name])
         if isinstance(values.get("commit_interval"), str) and values["commit_interval"].isdigit():
             values["commit_interval"] = int(values["commit_interval"])
         return cls(**values)
@@ -192,6 +200,13 @@ def _field_name(name: str) -> str:
     near = difflib.get_close_matches(name, [*fields, *_KAFKA_NAMES], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ConfigError(f"there is no setting {name!r}{hint}")
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ConfigError(f"{name}={text!r} must be a whole number") from None
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:

@@ -48,7 +48,7 @@ def explain(
     lines = [f"{_what(step, error, node)} ({task})"]
     if current is not None:
         lines.append(_where(current))
-    place = _user_frame(error.__traceback__)
+    place = user_frame(error.__traceback__)
     if place:
         lines.append(f"  raised at: {place}")
     lines.append(f"  try: {_advice(step, current)}")
@@ -111,7 +111,7 @@ def _advice(step: Step, current: CurrentRecord | None) -> str:
     return f"mend the function, or {skip}"
 
 
-def _user_frame(trace: TracebackType | None) -> str:
+def user_frame(trace: TracebackType | None) -> str:
     """Where the innermost frame of the user's code is, `file:line in function`."""
     for frame in reversed(traceback.extract_tb(trace)):
         if frame.filename.startswith("<aliran"):

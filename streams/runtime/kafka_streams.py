@@ -87,7 +87,8 @@ class KafkaStreams:
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
         self._ended = threading.Event()
-        self._final: StreamsStatistics | None = None
+        self._stopping = False
+        self._runner: threading.Thread | None = None
 
     # ------------------------------------------------------------------ life
 
@@ -132,6 +133,7 @@ class KafkaStreams:
 
     def stop(self) -> None:
         """Ask for the end: commit, then close. Returns at once, from signal handlers too."""
+        self._stopping = True  # for a loop that is not made yet
         if self._loop is not None:
             self._loop.stop()
 
@@ -150,6 +152,10 @@ class KafkaStreams:
             thread.join(timeout_s)
             if thread.is_alive():
                 return False
+        elif self._runner not in (None, threading.current_thread()) and not self._ended.wait(
+            timeout_s  # run() is under way on a thread of the user's
+        ):
+            return False
         if self.state is State.CREATED:
             self._move(State.PENDING_SHUTDOWN)
             self._move(State.NOT_RUNNING)
@@ -164,8 +170,10 @@ class KafkaStreams:
         """
         if self.state not in (State.CREATED, State.NOT_RUNNING, State.ERROR):
             raise IllegalStateError("stop the application before clean_up()")
-        path = os.path.join(self._state_dir(), self.config.application_id)
-        shutil.rmtree(path, ignore_errors=True)
+        config = self.config
+        if config.is_embedded and config.data_dir is None and config.state_dir is None:
+            return  # nothing is kept from run to run
+        shutil.rmtree(os.path.join(self._state_dir(), config.application_id), ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -225,15 +233,14 @@ class KafkaStreams:
 
     def statistics(self) -> StreamsStatistics:
         """Return counters of what was done since the start."""
-        if self._final is not None:
-            return self._final
-        loop = self._loop
-        tasks = [] if loop is None else [task.statistics for task in list(loop.tasks.values())]
+        if self._loop is None:
+            return StreamsStatistics(0, 0, 0, 0)
+        tasks = self._loop.statistics()
         return StreamsStatistics(
-            sum(task.processed_records for task in tasks),
-            sum(task.dropped_records for task in tasks),
-            sum(task.failed_records for task in tasks),
-            0 if loop is None else loop.commits,
+            tasks.processed_records,
+            tasks.dropped_records,
+            tasks.failed_records,
+            self._loop.commits,
         )
 
     @property
@@ -322,6 +329,8 @@ class KafkaStreams:
                 config.max_task_idle_ms,
             )
             loop = self._loop = StreamLoop(transport, factory, settings, self._clock)
+            if self._stopping:
+                loop.stop()
             topics = [
                 topic for part in self._topology.subtopologies() for topic in plan.topics_of(part)
             ]
@@ -356,19 +365,21 @@ class KafkaStreams:
             logger.exception("%s stopped", self.config.application_id)
 
     def _run(self, loop: StreamLoop) -> None:
+        self._runner = threading.current_thread()
         with TunedCollector():
             try:
-                loop.run(self._restored)
+                loop.run(self._restored, self._rebalancing)
             except BaseException as error:
-                self._final = self.statistics()
                 self._failed(error)
                 raise
-            self._final = self.statistics()
         self._move(State.PENDING_SHUTDOWN)
         if self._transport is not None:
             self._transport.leave()
         self._move(State.NOT_RUNNING)
         self._ended.set()
+
+    def _rebalancing(self) -> None:
+        self._move(State.REBALANCING)
 
     def _restored(self) -> None:
         if self.state is State.REBALANCING:

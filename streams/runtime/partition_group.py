@@ -35,18 +35,13 @@ class PartitionGroup:
         heap = self._heap.items
         if not heap:
             return None
-        if len(heap) == 1:
-            queue = heap[0]
-            return queue, len(queue.head_timestamps())
         queue = heap[0]
-        times = queue.head_timestamps()
-        limit = min(other.head_timestamp for other in heap[1:])
-        count = 1
-        if len(heap) == 2:
-            # With two queues, one strictly smaller stays in front as long as it is.
-            while count < len(times) and times[count] < limit:
-                count += 1
-        return queue, count
+        if len(heap) == 1:
+            return queue, queue.head_size
+        if len(heap) > 2:
+            return queue, 1
+        # With two queues, one that is strictly smaller stays in front as long as it is.
+        return queue, max(1, queue.count_before(heap[1].head_timestamp, queue.head_size))
 
     def ran(self, queue: RecordQueue) -> None:
         """Put `queue` back behind its next record, after the run from it."""

@@ -27,10 +27,18 @@ class CurrentRecord:
     columns: Columns
     end: int
     values: Any
+    last_index: int | None = None
+
+    def make_last(self) -> None:
+        """Let the run end behind this record; those after it are left for another run."""
+        self.last_index = self.index
+        self.values.__setstate__(len(self.columns))  # an iterator beyond its end has nothing more
 
     @property
     def index(self) -> int:
         """Position of the record within the batch."""
+        if self.last_index is not None:
+            return self.last_index
         left: int = self.values.__length_hint__()
         return self.end - left - 1
 
@@ -92,10 +100,22 @@ class RecordQueue:
         """Time of the record at the front; call only when there is one."""
         return self._batches[0].timestamps[self._position]
 
-    def head_timestamps(self) -> Sequence[int]:
-        """Times of the records of the first batch that are left."""
-        times = self._batches[0].timestamps
-        return times[self._position :] if self._position else times
+    @property
+    def head_size(self) -> int:
+        """How many records of the first batch are left."""
+        return len(self._batches[0]) - self._position
+
+    def count_before(self, time_ms: int, most: int) -> int:
+        """Return how many records at the front, `most` or fewer, are before that time."""
+        times, start = self._batches[0].timestamps, self._position
+        count = 0
+        while count < most and times[start + count] < time_ms:
+            count += 1
+        return count
+
+    def resume_at(self, partition_time_ms: int) -> None:
+        """Take up the partition time of an earlier run; extractors are told it."""
+        self.partition_time_ms = self._extracted_time_ms = partition_time_ms
 
     def add(self, columns: Columns) -> int:
         """Queue a batch; returns how many of its records were dropped for an invalid time."""
@@ -113,8 +133,11 @@ class RecordQueue:
             self._size += len(columns)
         return size - len(columns)
 
-    def run(self, count: int) -> None:
-        """Process the next `count` records, all of the first batch."""
+    def run(self, count: int) -> int:
+        """Process the next `count` records, all of the first batch; returns how many it were.
+
+        They are fewer where `CurrentRecord.make_last` is called meanwhile.
+        """
         columns, start = self._batches[0], self._position
         end = start + count
         self._position = end
@@ -122,18 +145,30 @@ class RecordQueue:
         if end == len(columns):
             self._batches.popleft()
             self._position = 0
-        newest = max(columns.timestamps[start:end])
-        self.partition_time_ms = max(self.partition_time_ms, newest)
+        before = self.partition_time_ms
+        self.partition_time_ms = max(before, *columns.timestamps[start:end])
         records, values = _iterate(columns, start, end)
-        self.current = CurrentRecord(columns, end, values)
+        current = self.current = CurrentRecord(columns, end, values)
         run = self._functions.plain if columns.headers is None else self._functions.with_headers
         while True:
             try:
                 run(records)
                 break
             except Exception as error:
-                self._on_error(error, self.current)
+                self._on_error(error, current)
         self.current = None
+        if current.last_index is not None and current.last_index + 1 < end:
+            self._take_back(columns, current.last_index + 1, end)
+            end = current.last_index + 1
+            self.partition_time_ms = max(before, *columns.timestamps[start:end])
+        return end - start
+
+    def _take_back(self, columns: Columns, start: int, end: int) -> None:
+        """Queue records again that a run has left."""
+        if not self._batches or self._batches[0] is not columns:
+            self._batches.appendleft(columns)
+        self._position = start
+        self._size += end - start
 
     def clear(self) -> None:
         """Forget what is queued."""
@@ -142,7 +177,10 @@ class RecordQueue:
 
 
 def _iterate(columns: Columns, start: int, end: int) -> tuple[Iterator[Any], Iterator[Any]]:
-    """Return an iterator of records, and the one over their values that it pulls from."""
+    """Return an iterator of records, and the one over their values that it pulls from.
+
+    Not strict, since the values may be made to end early.
+    """
     keys, values, times = columns.keys, columns.values, columns.timestamps
     headers = columns.headers
     if start or end < len(columns):
@@ -150,8 +188,8 @@ def _iterate(columns: Columns, start: int, end: int) -> tuple[Iterator[Any], Ite
         headers = None if headers is None else headers[start:end]
     left = iter(values)
     if headers is None:
-        return zip(keys, left, times, strict=True), left
-    return zip(keys, left, times, headers, strict=True), left
+        return zip(keys, left, times, strict=False), left
+    return zip(keys, left, times, headers, strict=False), left
 
 
 def _with_times(columns: Columns, times: Sequence[int | None]) -> Columns:

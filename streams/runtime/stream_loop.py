@@ -23,7 +23,7 @@ from functools import partial
 from aliran.clients.transport import GroupFencedError, Position, Transport
 from aliran.core.clock import Clock
 from aliran.core.types import TopicPartition
-from aliran.streams.runtime.task import StreamTask, TaskId
+from aliran.streams.runtime.task import StreamTask, TaskId, TaskStatistics
 from aliran.streams.runtime.task_factory import TaskFactory
 
 logger = logging.getLogger("aliran.streams")
@@ -77,6 +77,10 @@ class StreamLoop:
         self._stopping = threading.Event()
         self._waiters: list[threading.Event] = []
         self._on_running: Callable[[], None] = _do_nothing
+        self._on_rebalancing: Callable[[], None] = _do_nothing
+        self._is_assigned = False
+        self._ended = False
+        self._closed = TaskStatistics()
 
     # ------------------------------------------------------------------ from outside
 
@@ -91,25 +95,43 @@ class StreamLoop:
         """
         event = threading.Event()
         self._waiters.append(event)
+        if self._ended:
+            event.set()
         return event
 
-    def run(self, on_running: Callable[[], None]) -> None:
+    def statistics(self) -> TaskStatistics:
+        """Return the counters of all tasks together, those that are closed by now included."""
+        counted = [self._closed, *(task.statistics for task in list(self.tasks.values()))]
+        return TaskStatistics(
+            sum(each.processed_records for each in counted),
+            sum(each.dropped_records for each in counted),
+            sum(each.failed_records for each in counted),
+        )
+
+    def run(
+        self, on_running: Callable[[], None], on_rebalancing: Callable[[], None] | None = None
+    ) -> None:
         """Run until `stop`, then commit and close the tasks.
 
         Args:
             on_running: Called, without arguments, when the tasks of an assignment are restored.
+            on_rebalancing: Called when an assignment is given up for the next one.
 
         Raises:
             AliranError: A record could not be processed, or the broker is not to be reached; what
                 was not committed is dropped, and is processed again by the next run.
         """
         self._on_running = on_running
+        self._on_rebalancing = on_rebalancing or _do_nothing
         try:
             while not self._stopping.is_set():
                 self._turn()
-            self.commit()
+            self._commit_if_still_mine()
         finally:
             self._close_tasks()
+            self._ended = True
+            for event in self._waiters:
+                event.set()
 
     # ------------------------------------------------------------------ one turn
 
@@ -120,10 +142,11 @@ class StreamLoop:
         self._send()
         self._punctuate()
         if self._commit_is_due():
-            self.commit()
+            self._commit_if_still_mine()
         if waiters and not found and not processed and self._is_idle():
-            self.commit()
-            if self._is_idle():  # else the caches held updates for tasks further down
+            self._commit_if_still_mine()
+            # Else the caches held updates for tasks further down, or the lags are old news.
+            if self._is_idle() and self._transport.is_at_end(list(self._task_of)):
                 for event in waiters:
                     self._waiters.remove(event)
                     event.set()
@@ -219,8 +242,10 @@ class StreamLoop:
             self._paused -= drained
 
     def _is_idle(self) -> bool:
-        return not any(task.has_records for task in self.tasks.values()) and all(
-            self._transport.lag(partition) == 0 for partition in self._task_of
+        return (
+            self._is_assigned
+            and not any(task.has_records for task in self.tasks.values())
+            and all(self._transport.lag(partition) == 0 for partition in self._task_of)
         )
 
     # ------------------------------------------------------------------ commit
@@ -258,6 +283,18 @@ class StreamLoop:
         self._last_commit = self._clock.monotonic()
         self.commits += 1
 
+    def _commit_if_still_mine(self) -> None:
+        """Commit, or drop the tasks if the group has given them to others meanwhile.
+
+        A new assignment follows. What was not committed is done again by whoever has them now.
+        """
+        try:
+            self.commit()
+        except GroupFencedError as error:
+            logger.warning("could not commit, the tasks belong to others now: %s", error)
+            self._is_assigned = False
+            self._close_tasks()
+
     def _maybe_purge(self, positions: dict[TopicPartition, Position]) -> None:
         if self._clock.monotonic() - self._last_purge >= _PURGE_INTERVAL_S:
             self._last_purge = self._clock.monotonic()
@@ -280,26 +317,26 @@ class StreamLoop:
         if started:
             self._transport.commit(started)  # the group's first commit marks where it began
         self._last_commit = self._clock.monotonic()
+        self._is_assigned = True
         self._on_running()
 
     def on_revoked(self, partitions: Collection[TopicPartition], *, lost: bool) -> None:  # noqa: ARG002
         """Commit and close all tasks; a new assignment follows with all that this member gets."""
         if not lost:
-            try:
-                self.commit()
-            except GroupFencedError as error:
-                logger.warning("could not commit before giving partitions up: %s", error)
+            self._commit_if_still_mine()
+        self._is_assigned = False
         self._close_tasks()
+        self._on_rebalancing()
 
     def _close_tasks(self) -> None:
+        closed = self.statistics()
         for task in self.tasks.values():
             task.close()
         self.tasks = {}
+        self._closed = closed
         self._task_of.clear()
         self._idle_since.clear()
         self._uncommitted = False
-        for event in self._waiters:
-            event.set()
 
 
 def _do_nothing() -> None:

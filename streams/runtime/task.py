@@ -126,6 +126,9 @@ class StreamTask:
         self._group = PartitionGroup(())
         self._code: Compiled | None = None
         self._running: RecordQueue | None = None
+        # How far `stream_time_ms` has looked into the batch that is running.
+        self._seen: CurrentRecord | None = None
+        self._seen_index, self._seen_time_ms = -1, -1
 
     # ------------------------------------------------------------------ life
 
@@ -145,7 +148,7 @@ class StreamTask:
         self._group = PartitionGroup(list(self._queues.values()))
         for partition, position in positions.items():
             if partition in self._queues:
-                self._queues[partition].partition_time_ms = position.partition_time_ms
+                self._queues[partition].resume_at(position.partition_time_ms)
         self._stream_time_ms = max(
             (queue.partition_time_ms for queue in self._queues.values()), default=-1
         )
@@ -219,9 +222,7 @@ class StreamTask:
                 break
             queue, count = run
             count = self._up_to_punctuation(queue, min(count, self._environment.max_run))
-            newest = self._run(queue, count)
-            total += count
-            self._stream_time_ms = max(self._stream_time_ms, newest)
+            total += self._run(queue, count)
             self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
         self.statistics.processed_records += total
         return total
@@ -231,9 +232,7 @@ class StreamTask:
         run = self._group.next_run()
         if run is None:
             return False
-        newest = self._run(run[0], 1)
-        self.statistics.processed_records += 1
-        self._stream_time_ms = max(self._stream_time_ms, newest)
+        self.statistics.processed_records += self._run(run[0], 1)
         self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
         return True
 
@@ -243,20 +242,18 @@ class StreamTask:
 
     def _run(self, queue: RecordQueue, count: int) -> int:
         self._running = queue
-        queue.run(count)
+        count = queue.run(count)
         self._running = None
         self._group.ran(queue)
-        return queue.partition_time_ms
+        self._stream_time_ms = max(self._stream_time_ms, queue.partition_time_ms)
+        return count
 
     def _up_to_punctuation(self, queue: RecordQueue, count: int) -> int:
         """Cut a run behind the first record that makes a stream-time punctuator due."""
         due = self.stream_time_punctuations.next_due_ms
         if due is None or count == 1:
             return count
-        for index, time in enumerate(queue.head_timestamps()[:count]):
-            if time >= due:
-                return index + 1
-        return count
+        return min(count, queue.count_before(due, count) + 1)
 
     def _punctuate(self, schedules: PunctuationQueue, now_ms: int) -> None:
         while (schedule := schedules.take_due(now_ms)) is not None:
@@ -269,6 +266,9 @@ class StreamTask:
         """Add a punctuation of one of the task's processors."""
         queue = self.stream_time_punctuations if stream_time else self.wall_clock_punctuations
         queue.add(schedule)
+        current = self.current
+        if stream_time and current is not None:
+            current.make_last()  # the schedule may be due behind this record already
 
     # ------------------------------------------------------------------ commit
 
@@ -315,7 +315,13 @@ class StreamTask:
         current = self.current
         if current is None:
             return self._stream_time_ms
-        return max(self._stream_time_ms, *current.columns.timestamps[: current.index + 1])
+        index = current.index
+        if current is not self._seen or index < self._seen_index:
+            self._seen, self._seen_index, self._seen_time_ms = current, -1, self._stream_time_ms
+        # From where the last call looked, so that a call a record adds up to one pass.
+        newest = current.columns.timestamps[self._seen_index + 1 : index + 1]
+        self._seen_index, self._seen_time_ms = index, max(self._seen_time_ms, *newest, -1)
+        return self._seen_time_ms
 
     def forward_to(self, node: str) -> Callable[..., None]:
         """Return the function that runs a record through a node and on."""
@@ -375,19 +381,19 @@ class StreamTask:
 
     def sink(self, node: op.SinkNode) -> SinkBuffer | RoutedSink:
         """Return where a sink node writes."""
+        suffix = 0
+        if isinstance(node.key_serde, WindowedSerde):
+            suffix = 8
+        elif isinstance(node.key_serde, SessionWindowedSerde):
+            suffix = 16
         if isinstance(node.topic, str) and node.partitioner is None:
-            suffix = 0
-            if isinstance(node.key_serde, WindowedSerde):
-                suffix = 8
-            elif isinstance(node.key_serde, SessionWindowedSerde):
-                suffix = 16
             return self._buffer(self._full_name(node.topic), None, suffix)
         topic = self._full_name(node.topic) if isinstance(node.topic, str) else node.topic
         return RoutedSink(
             topic,
             node.partitioner,
             (node.key_serde, node.value_serde),
-            self._buffer,
+            partial(self._buffer, suffix=suffix),
             self._environment.partition_count,
             TaskProcessorContext(self, node),
         )

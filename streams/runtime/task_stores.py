@@ -208,6 +208,8 @@ class TaskStores:
 
     def close(self) -> None:
         """Close the databases; what is not committed is dropped."""
+        for table in self._tables.values():
+            table.close()
         self._databases.persistent.close()
         self._databases.memory.close()
 

@@ -10,6 +10,7 @@ from aliran.core.types import Columns, Headers
 from aliran.serdes import Serde
 from aliran.streams.errors import ProcessingError
 from aliran.streams.processor import ConsumerRecord, fail_on_invalid_timestamp
+from aliran.streams.runtime.failures import user_frame
 
 logger = logging.getLogger("aliran.streams")
 
@@ -52,7 +53,7 @@ class ExtractWith:
         """Return a time for each record, None for those to drop."""
         times: list[int | None] = []
         for index in range(len(columns)):
-            time = self._extractor(self._record(columns, index), partition_time_ms)
+            time = self._time_of(columns, index, partition_time_ms)
             if time < 0:
                 logger.warning(
                     "dropped the record at %s-%d offset %d: its extracted timestamp is %d",
@@ -66,6 +67,27 @@ class ExtractWith:
             partition_time_ms = max(partition_time_ms, time)
             times.append(time)
         return times
+
+    def _time_of(self, columns: Columns, index: int, partition_time_ms: int) -> int:
+        try:
+            record = self._record(columns, index)
+        except Exception:  # processing it will fail too, and knows what to do then
+            return max(0, columns.timestamps[index], partition_time_ms)
+        try:
+            return int(self._extractor(record, partition_time_ms))
+        except Exception as error:
+            topic, partition, offset = columns.topic, columns.partition, columns.offsets[index]
+            place = user_frame(error.__traceback__)
+            raise ProcessingError(
+                f"the timestamp extractor raised {type(error).__name__}: {error}\n"
+                f"  record: topic {topic}, partition {partition}, offset {offset}, timestamp "
+                f"{columns.timestamps[index]}\n"
+                + (f"  raised at: {place}\n" if place else "")
+                + "  try: mend the extractor; returning -1 drops a record",
+                topic=topic,
+                partition=partition,
+                offset=offset,
+            ) from error
 
     def _record(self, columns: Columns, index: int) -> ConsumerRecord:
         key, value = columns.keys[index], columns.values[index]

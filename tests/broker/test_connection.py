@@ -1,3 +1,4 @@
+import gc
 import logging
 import struct
 import threading
@@ -12,6 +13,7 @@ from aliran.broker.embedded import EmbeddedBroker
 from aliran.protocol.api_keys import ApiKey
 from aliran.protocol.codec import encode_request
 from aliran.protocol.messages.api_versions import ApiVersionsRequest
+from aliran.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from aliran.protocol.messages.metadata import MetadataRequest
 
 
@@ -183,6 +185,39 @@ def test_idle_connections_are_closed(tmp_path: Path) -> None:
     ):
         assert client.call(ApiVersionsRequest(), 0).api_keys
         assert client.is_closed_by_broker()
+
+
+def test_a_huge_request_without_records_is_refused_unread(
+    server: EmbeddedBroker, client: RawClient
+) -> None:
+    """Ten million topic names of no length would become gigabytes of answers."""
+    create_topic(client, "big", max_message_bytes="20000000")
+    assert produce(client, "big", batch("x" * 9_000_000)).error_code == 0
+    names = 5_000_000
+    header = struct.pack(">hhih", 3, 1, 7, 1) + b"x"
+    client.send_bytes(frame(header + struct.pack(">i", names) + bytes(2 * names)))
+    assert client.is_closed_by_broker()
+    assert still_serves(server)
+
+
+def test_clients_that_leave_while_they_ask_leave_no_trace(
+    server: EmbeddedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    protocols = [JoinGroupRequestProtocol(name="range", metadata=b"")]
+    for number in range(50):
+        with RawClient(server.bootstrap_servers) as leaving:
+            join = JoinGroupRequest(
+                group_id=f"g{number}",
+                session_timeout_ms=6_000,
+                rebalance_timeout_ms=6_000,
+                protocol_type="consumer",
+                protocols=protocols,
+            )
+            for _ in range(3):
+                leaving.send(join, 2)
+    assert still_serves(server)
+    gc.collect()  # a coroutine that never began would complain here
+    assert "bug" not in caplog.text
 
 
 def test_requests_up_to_the_limit_are_taken(tmp_path: Path) -> None:

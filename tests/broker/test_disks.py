@@ -11,7 +11,9 @@ from raw_client import RawClient
 
 from aliran.broker.broker import Broker
 from aliran.broker.embedded import EmbeddedBroker
+from aliran.broker.offsets import OffsetAndMetadata
 from aliran.core.error_codes import ErrorCode
+from aliran.core.errors import AliranError
 from aliran.core.filesystem import MemoryFileSystem, PowerCut
 from aliran.core.types import TopicPartition
 
@@ -35,6 +37,72 @@ def test_a_full_disk_is_answered_and_what_was_there_stays() -> None:
         fs.capacity_bytes = 1_000_000
         assert produce(client, "tweets", batch("y")).base_offset == written
         assert create_topic(client, "y" * 200, 50).error_code == 0
+
+
+def test_a_topic_deleted_on_a_full_disk_is_gone_for_its_groups_too() -> None:
+    fs = MemoryFileSystem()
+    broker = Broker("/data", fs=fs)
+    broker.start()
+    broker.topics.create("tweets", 2)
+    partition = TopicPartition("tweets", 0)
+    log = broker.logs.get(partition)
+    assert log is not None
+    log.append_columns([None], [b"x" * 5000], [0])
+    broker.offsets.commit("readers", {partition: OffsetAndMetadata(1)})
+    heard: list[str] = []
+    broker.topics.deleted.append(lambda topic: heard.append(topic.name))
+    fs.capacity_bytes = fs.used_bytes()
+    broker.topics.delete("tweets")  # the removal makes the room that it needs
+    assert broker.offsets.fetch("readers") == {}
+    broker.topics.create("tweets", 2)
+    fs.capacity_bytes = 0
+    with pytest.raises(AliranError, match="No space"):
+        broker.topics.delete("tweets")
+    assert heard == ["tweets", "tweets"]
+    assert broker.topics.get("tweets") is None
+    fs.capacity_bytes = None
+    broker.close()
+
+
+def test_a_killed_broker_starts_on_a_full_disk_and_can_make_room() -> None:
+    fs = MemoryFileSystem()
+    broker = Broker("/data", fs=fs)
+    broker.start()
+    for name in ("keep", "gone"):
+        broker.topics.create(name, 1, {"segment.bytes": "3000"})
+        log = broker.logs.get(TopicPartition(name, 0))
+        assert log is not None
+        for _ in range(10):
+            log.append_columns([None], [b"x" * 1000], [0])
+        log.delete_records(3)
+    fs.crash("written")
+    fs.capacity_bytes = fs.used_bytes()
+    again = Broker("/data", fs=fs)
+    again.start()
+    again.topics.delete("gone")
+    log = again.logs.get(TopicPartition("keep", 0))
+    assert log is not None
+    assert log.append_columns([None], [b"y"], [0]).base_offset == 10
+    again.close()
+
+
+def test_housekeeping_that_fails_complains_once(caplog: pytest.LogCaptureFixture) -> None:
+    fs = MemoryFileSystem()
+    config = {"log.flush.scheduler.interval.ms": 1}
+    with EmbeddedBroker("/data", fs=fs, config=config) as server:
+        server.broker.topics.create("tweets", 1, {"segment.bytes": "1500"})
+        log = server.broker.logs.get(TopicPartition("tweets", 0))
+        assert log is not None
+        fs.capacity_bytes = fs.used_bytes() + 3000
+        for _ in range(2):
+            log.append_columns([None], [b"x" * 1000], [0])
+        with pytest.raises(AliranError, match="No space"):
+            log.append_columns([None], [b"x" * 1000], [0])
+        time.sleep(0.2)
+        fs.capacity_bytes = None
+    complaints = [each for each in caplog.records if "flush failed" in each.message]
+    assert len(complaints) <= 5
+    assert all(each.exc_info is None for each in complaints)
 
 
 def run_until_power_cut(

@@ -31,6 +31,7 @@ from aliran.core.memory_filesystem import MemoryFileSystem, PowerCut
 from aliran.core.types import TopicPartition
 from aliran.protocol.errors import ProtocolError
 from aliran.protocol.records import decode_columns, iter_headers
+from aliran.storage.errors import MessageTooLargeError
 
 DAY_MS = 86_400_000
 T0, T1, U0 = TopicPartition("t", 0), TopicPartition("t", 1), TopicPartition("u", 0)
@@ -411,3 +412,19 @@ def test_a_log_that_lost_its_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(AliranError, match=r"no log for \[2\]"):
         with_offsets.offsets.load()
     with_offsets.close()
+
+
+def test_a_commit_that_does_not_fit_one_batch_is_refused_whole() -> None:
+    broker = Broker("/data", fs=MemoryFileSystem())
+    broker.start()
+    broker.offsets.ensure_topic()
+    broker.topics.alter_configs(
+        OFFSETS_TOPIC, {"cleanup.policy": "compact", "max.message.bytes": "5000"}
+    )
+    many = {TopicPartition("t", number): OffsetAndMetadata(1) for number in range(1000)}
+    with pytest.raises(MessageTooLargeError, match="1000 record"):
+        broker.offsets.commit("g", many)
+    assert broker.offsets.fetch("g") == {}
+    ends = [log.log_end_offset for log in broker.logs.partitions()]
+    assert ends == [0] * len(ends)
+    broker.close()

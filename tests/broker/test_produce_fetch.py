@@ -1,6 +1,7 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from broker_requests import (
@@ -18,6 +19,7 @@ from raw_client import RawClient
 from aliran.broker.embedded import EmbeddedBroker
 from aliran.core.error_codes import ErrorCode
 from aliran.core.types import TopicPartition
+from aliran.protocol.batch_header import HEADER_SIZE, HEADER_STRUCT, write_crc
 from aliran.protocol.compression import Compression
 from aliran.protocol.messages.api_versions import ApiVersionsRequest
 from aliran.protocol.messages.delete_topics import DeleteTopicsRequest
@@ -68,6 +70,18 @@ def test_acks_0_is_not_answered(client: RawClient, topic: str) -> None:
     assert values_of(fetch(client, topic, 0)) == ["silent"]
 
 
+def test_a_refused_batch_with_acks_0_ends_the_connection(
+    server: EmbeddedBroker, client: RawClient, topic: str
+) -> None:
+    client.send(produce_request(topic, batch("a"), acks=0), 9)
+    client.send(ApiVersionsRequest(), 0)
+    client.send(produce_request("nowhere", batch("a"), acks=0), 9)
+    client.receive()  # what came before is still answered
+    assert client.is_closed_by_broker()
+    with RawClient(server.bootstrap_servers) as other:
+        assert values_of(fetch(other, topic, 0)) == ["a"]
+
+
 def test_acks_1_is_answered_and_acks_2_refused(client: RawClient, topic: str) -> None:
     assert produce(client, topic, batch("a"), acks=1).error_code == 0
     refused = produce(client, topic, batch("a"), acks=2)
@@ -92,6 +106,41 @@ def test_a_topic_with_a_codec_compresses_anew(client: RawClient) -> None:
     answer = fetch(client, "packed", 0)
     assert read_header(answer.records).compression == Compression.ZSTD
     assert values_of(answer) == ["x" * 500]
+
+
+def test_what_a_codec_makes_too_large_or_cannot_read_is_refused(client: RawClient) -> None:
+    create_topic(client, "plain", compression_type="uncompressed", max_message_bytes="10000")
+    bomb = batch("0" * 5_000_000, compression=Compression.GZIP)
+    assert produce(client, "plain", bomb).error_code == ErrorCode.MESSAGE_TOO_LARGE
+    broken = bytearray(batch("0" * 100, compression=Compression.GZIP))
+    broken[75] ^= 255
+    write_crc(broken, 0, len(broken))
+    answer = produce(client, "plain", bytes(broken))
+    assert answer.error_code == ErrorCode.CORRUPT_MESSAGE
+    assert "do not decompress" in answer.error_message
+    assert produce(client, "plain", batch("a")).base_offset == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"record_count": 2**31 - 1, "last_offset_delta": 2**31 - 2}, "do not fit into"),
+        ({"attributes": 5}, "no compression codec 5"),
+        ({"record_count": 0, "last_offset_delta": -1}, "holds no records"),
+        ({"last_offset_delta": 7}, "do not have the offsets 0 to 7"),
+    ],
+)
+def test_impossible_headers_with_a_right_crc(
+    client: RawClient, topic: str, changes: dict[str, int], reason: str
+) -> None:
+    good = batch("a", "b")
+    header = read_header(good)._replace(**changes)
+    bad = bytearray(HEADER_STRUCT.pack(*header) + good[HEADER_SIZE:])
+    write_crc(bad, 0, len(bad))
+    answer = produce(client, topic, bytes(bad))
+    assert answer.error_code == ErrorCode.INVALID_RECORD
+    assert reason in answer.error_message
+    assert produce(client, topic, good).base_offset == 0
 
 
 def test_log_append_time(client: RawClient) -> None:
@@ -267,6 +316,37 @@ def test_a_long_poll_waits_for_enough_bytes_and_no_longer_than_it_may(
         answer = fetch(producer, topic, 2, max_wait_ms=100)
     assert values_of(answer) == []
     assert time.monotonic() - started >= 0.09
+
+
+def test_waiting_for_many_bytes_ends_where_a_segment_ends(client: RawClient) -> None:
+    create_topic(client, "short", segment_bytes="250")
+    for _ in range(4):
+        produce(client, "short", batch("x" * 50))
+    # no waiting makes it more; to wait all the same would time the client out
+    answer = fetch(client, "short", 0, max_wait_ms=20_000, min_bytes=400)
+    assert len(values_of(answer)) == 2
+
+
+def test_waiting_for_many_bytes_does_not_read_them_over_and_over(
+    server: EmbeddedBroker, client: RawClient, topic: str
+) -> None:
+    log = server.broker.logs.get(TopicPartition(topic, 0))
+    assert log is not None
+    reads = []
+    plain_read = log.read
+
+    def counted(*arguments: Any, **settings: Any) -> bytes:
+        reads.append(arguments)
+        return plain_read(*arguments, **settings)
+
+    log.read = counted  # type: ignore[method-assign]
+    client.send(fetch_request(topic, 0, max_wait_ms=20_000, min_bytes=20_000), 12)
+    while len(log.on_append) and log.log_end_offset < 30:
+        log.append_columns([None], [b"x" * 1000], [0])
+        time.sleep(0.005)
+    answer = client.receive()[1].responses[0].partitions[0]
+    assert len(answer.records) >= 20_000
+    assert len(reads) <= 3
 
 
 def test_deleting_the_topic_ends_a_long_poll(

@@ -80,7 +80,7 @@ TOPICS: dict[tuple[str, str], Written] = {}
 
 
 @pytest.fixture
-def written(server: BrokerProcess, writer: str, codec: str, kcat: str) -> Written:
+def written(server: BrokerProcess, writer: str, codec: str) -> Written:
     """The topic that `writer` wrote with `codec`, written when it is first asked for."""
     if (writer, codec) not in TOPICS:
         topic = server.create_topic(f"from-{writer}-{codec}", PARTITIONS)
@@ -120,4 +120,7 @@ def test_batches_are_kept_as_they_were_compressed(
     with RawClient(server.address) as client:
         response = client.call(fetch_request(written.topic, 0), 12)
     headers = [header for _, header in iter_headers(response.responses[0].partitions[0].records)]
-    assert {header.compression for header in headers} == {CODES[codec]}
+    found = {header.compression for header in headers}
+    # kafka-python leaves a batch as it is where compression would make it larger
+    assert CODES[codec] in found
+    assert found <= {CODES[codec], CODES["none"]}

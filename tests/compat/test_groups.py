@@ -159,7 +159,7 @@ def run_group(server: BrokerProcess, topic: str, clients: Sequence[str]) -> None
 )
 @pytest.mark.parametrize("size", [2, 3])
 def test_a_group_goes_on_without_a_killed_member(
-    server: BrokerProcess, name: str, client: str, size: int, kcat: str
+    server: BrokerProcess, name: str, client: str, size: int
 ) -> None:
     run_group(server, name, [client] * size)
 

@@ -358,6 +358,16 @@ def join_with_a_count(b: StreamsBuilder) -> None:
 
 
 @case
+def join_into_windows(b: StreamsBuilder) -> None:
+    windows = b.stream("stream").group_by_key().windowed_by(10, grace=100)
+    counts = windows.count(store="counts")
+    texts = windows.reduce(reduced, store="texts")
+    joined = counts.to_stream().left_join(texts, lambda n, t: f"{n}/{java(t)}")
+    joined.select_key(lambda w, v: w.key).to("out", key=str, value=str)
+    b.stream("table").to("unused")
+
+
+@case
 def join_own_table(b: StreamsBuilder) -> None:
     rows = b.table("in")
     rows.to_stream().left_join(rows, plus).to("out")

@@ -1,7 +1,7 @@
 """An application that counts while a thread keeps producing, until somebody kills the process.
 
-Run as `python crash_program.py DATA_DIR SEED DONE`. Prints `acknowledged N` for each batch that the log
-has taken, N being the number of records since the beginning of time.
+Run as `python crash_program.py DATA_DIR SEED DONE`. Prints `acknowledged N` for each batch that
+the log has taken, N being the number of records since the beginning of time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from typing import Any
 
 from aliran.core.types import Columns
 from aliran.streams import App
@@ -18,7 +19,7 @@ PARTITIONS = 3
 KEYS = 40
 
 
-def make_app(data_dir: str, **settings: object) -> App:
+def make_app(data_dir: str, **settings: Any) -> App:
     """Return the application: a count behind a repartition topic, windows, and a second stage."""
     app = App(
         "crash",
@@ -33,7 +34,9 @@ def make_app(data_dir: str, **settings: object) -> App:
     words.windowed_by(1_000, grace="1d").count(store="windows").to_stream().to("windows")
     # What the cache held back travels on: every word has one last count, hence one group.
     groups = app.stream(INPUT, key=str, value=str).group_by(lambda key, word: word[-1])
-    groups.aggregate(lambda: 0, lambda key, word, total: total + len(word), store="lengths", value=int)
+    groups.aggregate(
+        lambda: 0, lambda key, word, total: total + len(word), store="lengths", value=int
+    )
     return app
 
 

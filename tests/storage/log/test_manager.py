@@ -237,6 +237,143 @@ def test_deletion_is_complete_after_a_crash_at_any_point() -> None:
         assert not [name for name in fs.list_dir("/data") if name.endswith("-delete")]
 
 
+def test_deleting_a_log_on_a_full_disk_makes_room() -> None:
+    fs = MemoryFileSystem()
+    manager = manager_on(fs)
+    for _ in range(50):
+        manager.create(TP).append(BATCH)
+    manager.create(TP).flush()
+    fs.capacity_bytes = fs.used_bytes()
+    manager.delete(TP)
+    assert fs.used_bytes() < fs.capacity_bytes - 50 * 30
+    assert "a.b_c-d-11" not in fs.list_dir("/data")
+
+
+def test_a_new_log_does_not_inherit_the_start_of_a_deleted_one() -> None:
+    fs = MemoryFileSystem()
+    manager = manager_on(fs)
+    log = manager.create(TP)
+    for _ in range(50):
+        log.append(BATCH)
+    log.delete_records(40)
+    manager.flush_due()
+    fs.capacity_bytes = 0  # not even the checkpoint can be written after the removal
+    with pytest.raises(LogStorageError, match="cannot be removed"):
+        manager.delete(TP)
+    with pytest.raises(LogStorageError, match="cannot be created"):
+        manager.create(TP)
+    fs.capacity_bytes = None
+    manager.create(TP).append(BATCH)
+    fs.crash("written")
+    log = manager_on(fs).create(TP)
+    assert (log.log_start_offset, log.log_end_offset) == (0, 1)
+
+
+def test_a_log_that_could_not_be_made_leaves_no_directory() -> None:
+    fs = MemoryFileSystem()
+    manager = manager_on(fs)
+    # first not enough for the topic's id, then not for the epochs either
+    for room in (3, 48):
+        fs.capacity_bytes = fs.used_bytes() + room
+        with pytest.raises(LogStorageError):
+            manager.create(TP, topic_id=uuid.uuid4())
+        assert not fs.exists("/data/a.b_c-d-11")
+
+
+def test_the_longest_topic_name_can_be_deleted(tmp_path: Path) -> None:
+    manager = manager_on(RealFileSystem(), str(tmp_path))
+    longest = TopicPartition("x" * 249, 99_999)
+    manager.create(longest)
+    manager.delete(longest)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+    manager.close()
+
+
+def test_topics_whose_names_begin_with_a_dot_are_found_again() -> None:
+    fs = MemoryFileSystem()
+    manager = manager_on(fs)
+    log = manager.create(TopicPartition(".hidden", 0))
+    log.append(BATCH)
+    log.append(BATCH)
+    log.delete_records(1)
+    manager.close()
+    fs.make_dirs("/data/.Trash-1000/files")
+    (log,) = manager_on(fs).partitions()
+    assert (log.topic_partition.topic, log.log_start_offset) == (".hidden", 1)
+
+
+def test_a_directory_that_only_ends_in_a_number_is_not_a_partition(tmp_path: Path) -> None:
+    (tmp_path / "backup-2024").mkdir()
+    (tmp_path / "backup-2024" / "letter.txt").write_text("Dear")
+    with pytest.raises(DataDirectoryError, match=r"backup-2024 does not belong.*holds a log"):
+        manager_on(RealFileSystem(), str(tmp_path))
+    assert [path.name for path in (tmp_path / "backup-2024").iterdir()] == ["letter.txt"]
+
+
+def test_a_partition_on_another_disk_is_deleted_there_too(tmp_path: Path) -> None:
+    data, other = tmp_path / "data", tmp_path / "other"
+    manager = manager_on(RealFileSystem(), str(data))
+    manager.create(TP).append(BATCH)
+    manager.close()
+    (data / str(TP)).rename(other)
+    (data / str(TP)).symlink_to(other)
+    manager.open()
+    assert manager.create(TP).log_end_offset == 1
+    manager.delete(TP)
+    assert not other.exists()
+    assert not [path for path in data.iterdir() if path.name.endswith("-delete")]
+    manager.close()
+
+
+def test_who_holds_a_deleted_log_cannot_touch_its_successor(tmp_path: Path) -> None:
+    manager = manager_on(RealFileSystem(), str(tmp_path))
+    old = manager.create(TP)
+    for _ in range(5):
+        old.append(BATCH)
+    manager.delete(TP)
+    new = manager.create(TP)
+    for _ in range(5):
+        new.append(BATCH)
+    for use in (
+        lambda: old.truncate_to(2),
+        lambda: old.append(BATCH),
+        lambda: old.read(0, 100),
+        lambda: old.delete_records(3),
+        lambda: old.offset_for_timestamp(0),
+        old.offset_of_max_timestamp,
+        old.roll,
+    ):
+        with pytest.raises(LogClosedError, match="the topic was deleted"):
+            use()
+    manager.close()
+    manager.open()
+    assert manager.create(TP).log_end_offset == 5
+    manager.close()
+
+
+def test_a_log_whose_directory_is_gone_can_be_deleted() -> None:
+    fs = MemoryFileSystem()
+    manager = manager_on(fs)
+    manager.create(TP).append(BATCH)
+    fs.remove_tree("/data/a.b_c-d-11")
+    manager.delete(TP)
+    assert manager.create(TP).append(BATCH).base_offset == 0
+
+
+def test_many_logs_come_and_go_with_few_writes() -> None:
+    fs = MemoryFileSystem()
+    manager = manager_on(fs)
+    partitions = [TopicPartition("wide", number) for number in range(100)]
+    before = fs.mutations
+    logs = manager.create_all(partitions, LogConfig(segment_bytes=500))
+    assert [log.topic_partition for log in logs] == partitions
+    made = fs.mutations - before
+    manager.delete_all(partitions)
+    assert manager.partitions() == []
+    # removing takes a rename, four entries and their directory each, and one checkpoint for all
+    assert fs.mutations - before - made < 100 * 7
+
+
 def test_logs_can_be_created_and_deleted_from_many_threads(tmp_path: Path) -> None:
     manager = manager_on(RealFileSystem(), str(tmp_path))
 

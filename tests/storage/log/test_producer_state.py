@@ -59,6 +59,24 @@ def test_the_last_five_batches_are_known_again_with_their_first_offset(disk: Dis
         log.append(batch(10, 1))
 
 
+def test_replaying_old_records_does_not_make_a_producer_unknown(disk: Disk) -> None:
+    """Kafka counts from the records' time and forgets such producers at once (KAFKA-6817)."""
+    long_ago = 1_300_000_000_000
+    disk.log.config = LogConfig(retention_ms=-1)
+    first = disk.log.append(batch(0, 2, timestamp=long_ago))
+    disk.manager.clean_up()
+    assert disk.log.append(batch(0, 2, timestamp=long_ago)) == first._replace(duplicate=True)
+    disk.fs.crash("written")
+    assert disk.open().append(batch(0, 2, timestamp=long_ago)).duplicate
+    disk.manager.close()
+    assert disk.open().append(batch(0, 2, timestamp=long_ago)).duplicate
+    with pytest.raises(OutOfOrderSequenceError):
+        disk.log.append(batch(5, timestamp=long_ago))
+    disk.clock.advance(86_400_001)
+    disk.manager.clean_up()
+    assert disk.log.append(batch(5, timestamp=long_ago)).base_offset == 2
+
+
 def test_gaps_are_refused(disk: Disk) -> None:
     disk.log.append(batch(0, 2))
     with pytest.raises(OutOfOrderSequenceError) as caught:

@@ -326,6 +326,16 @@ public final class Results {
                 .count(Materialized.as("counts"));
             b.<String, String>stream("stream").leftJoin(counts, (s, n) -> s + "+" + n).to("out");
         }, Results::sides);
+        both("join_into_windows", b -> {
+            final var windows = b.<String, String>stream("stream").groupByKey()
+                .windowedBy(TimeWindows.ofSizeAndGrace(Duration.ofMillis(10), Duration.ofMillis(100)));
+            final KTable<org.apache.kafka.streams.kstream.Windowed<String>, Long> counts =
+                windows.count(Materialized.as("counts"));
+            final KTable<org.apache.kafka.streams.kstream.Windowed<String>, String> texts =
+                windows.reduce(Results::reduced, Materialized.as("texts"));
+            counts.toStream().leftJoin(texts, (n, t) -> n + "/" + t).selectKey((w, v) -> w.key()).to("out");
+            b.stream("table").to("unused");
+        }, Results::sides);
         both("join_own_table", b -> {
             final KTable<String, String> table = b.table("in");
             table.toStream().leftJoin(table, (s, t) -> s + "+" + t).to("out");
