@@ -338,17 +338,6 @@ class WindowTable(Table):
         """Say that restoration is over: the store knows the newest window there is."""
         self._newest_start = self._store.observed_stream_time
 
-    def get(self, key: Windowed[Any]) -> Any:
-        """Return the value of a key's window, None where there is none; through the cache."""
-        cell, start = key.key, key.start_ms
-        if not self.keys_are_typed:
-            cell = self.key_serde.serializer(cell)
-        for cached in (self.dirty, self._clean):
-            entry = cached.get(start, {}).get(cell)
-            if entry is not None:
-                return self.copy_of(entry[0])
-        return None if start in self._all_cached else self._stored(cell, start)
-
     def load(self, cell: Any, start: int) -> Entry:
         """Return an entry that is not dirty; the caller puts it there after a change."""
         cells = self._clean.get(start)

@@ -27,14 +27,6 @@ from aliran.streams.naming import check_name
 
 EMBEDDED = "embedded"
 
-_NUMBERS = (
-    "buffered_records_per_partition",
-    "cache_max_bytes",
-    "max_task_idle_ms",
-    "poll_ms",
-    "replication_factor",
-)
-
 _KAFKA_NAMES = {
     "application.id": "application_id",
     "bootstrap.servers": "brokers",
@@ -62,6 +54,7 @@ _NOT_NEGATIVE = (
 )
 
 _NUMBERS = (
+    "buffered_records_per_partition",
     "cache_max_bytes",
     "max_task_idle_ms",
     "poll_ms",
