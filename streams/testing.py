@@ -48,7 +48,8 @@ class TopologyTestDriver:
 
     Args:
         topology: What `StreamsBuilder.build()` or `TopologyBuilder.build()` returned.
-        config: Settings as of `App`, by Python's or Kafka's names.
+        config: Settings as of `App`, by Python's or Kafka's names. By default nothing that waits
+            for windows to close is throttled.
         initial_wall_clock_time_ms: Where wall-clock time begins.
         state_dir: A directory for RocksDB stores; None keeps all state in memory.
 
@@ -65,7 +66,12 @@ class TopologyTestDriver:
         initial_wall_clock_time_ms: int = 0,
         state_dir: str | None = None,
     ) -> None:
-        settings = StreamsConfig.from_mapping(config, application_id="test-application")
+        settings = StreamsConfig.from_mapping(
+            config,
+            application_id="test-application",
+            outer_join_emit_interval_ms=0,
+            window_emit_interval_ms=0,
+        )
         topology = with_default_serdes(
             topology, serde_for(settings.default_key), serde_for(settings.default_value)
         )

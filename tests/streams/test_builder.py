@@ -399,7 +399,7 @@ MISTAKES: dict[str, Any] = {
     r"join takes joiner\(value, table_value\) or joiner\(key, value, table_value\)": (
         lambda s, b: s.join(b.table("t"), lambda v: v)
     ),
-    r"join takes a KStream or KTable, got str": lambda s, b: s.join("t", lambda v, w: v),
+    r"join takes a KStream.*, got str": lambda s, b: s.join("t", lambda v, w: v),
     r"topic name 'no good' is illegal": lambda s, b: s.to("no good"),
     r"to takes topic\(key, value, context\); got a function of 2 parameters": (
         lambda s, b: s.to(lambda k, v: v)
