@@ -1,5 +1,7 @@
 """State stores: in memory and on RocksDB."""
 
+from aliran.storage.state.buffered import BufferedValue, RecordContext
+from aliran.storage.state.change_buffer import CHANGELOG_HEADERS, BufferedChange, ChangeBuffer
 from aliran.storage.state.database import Changes, KeyRange, StateDatabase
 from aliran.storage.state.errors import (
     StateClosedError,
@@ -24,6 +26,7 @@ from aliran.storage.state.lru import LruBytesStore
 from aliran.storage.state.memory import MemoryStateDatabase
 from aliran.storage.state.memory_session import MemorySessionStore
 from aliran.storage.state.memory_window import MemoryWindowStore
+from aliran.storage.state.record_buffer import BufferedRecord, RecordBuffer
 from aliran.storage.state.rocksdb import RocksDBStateDatabase
 from aliran.storage.state.rocksdb_options import RocksDBOptions, SharedMemory
 from aliran.storage.state.session import SessionBytes, SessionBytesStore, SessionEntry
@@ -59,8 +62,13 @@ from aliran.storage.state.versioned import (
 from aliran.storage.state.window import WindowBytesStore, WindowEntry
 
 __all__ = [
+    "CHANGELOG_HEADERS",
     "NOT_PUT",
     "VALID_TO_UNDEFINED",
+    "BufferedChange",
+    "BufferedRecord",
+    "BufferedValue",
+    "ChangeBuffer",
     "Changes",
     "KeyRange",
     "KeyValueBytesStore",
@@ -74,6 +82,8 @@ __all__ = [
     "ReadOnlySessionStore",
     "ReadOnlyVersionedKeyValueStore",
     "ReadOnlyWindowStore",
+    "RecordBuffer",
+    "RecordContext",
     "RocksDBOptions",
     "RocksDBStateDatabase",
     "SessionBytes",

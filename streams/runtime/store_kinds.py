@@ -7,11 +7,13 @@ from typing import Any, Protocol, TypeAlias
 
 from aliran.serdes import Serde
 from aliran.storage.state import (
+    ChangeBuffer,
     KeyValueBytesStore,
     KeyValueStore,
     LruBytesStore,
     MemorySessionStore,
     MemoryWindowStore,
+    RecordBuffer,
     SessionBytesStore,
     SessionStore,
     StagingStore,
@@ -62,6 +64,8 @@ def open_view(
     if type(store) is LruBytesStore and not store.timestamped:
         # As by Kafka: those of tables, which carry times, do not log what they let go.
         store.on_evict = lambda key: log_change(key, None, current_time())
+    if type(store) not in _VIEWS:  # a buffer, which nobody looks into
+        return store
     stamped, plain = _VIEWS[type(store)]
     view = stamped if getattr(store, "timestamped", False) else plain
     return view(store, *serdes, log_change, current_time)
@@ -126,6 +130,14 @@ def _open_versioned(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
     )
 
 
+def _open_change_buffer(spec: op.StoreSpec, _database: StateDatabase) -> BytesStore:
+    return ChangeBuffer(spec.name)
+
+
+def _open_record_buffer(spec: op.StoreSpec, database: StateDatabase) -> BytesStore:
+    return RecordBuffer(spec.name, database, spec.retention_ms)
+
+
 _OPENERS: Mapping[op.StoreKind, Opener] = {
     "key-value": _open_key_value,
     "timestamped": _open_timestamped,
@@ -135,6 +147,8 @@ _OPENERS: Mapping[op.StoreKind, Opener] = {
     "timestamped-window": _open_timestamped_window,
     "session": _open_session,
     "versioned": _open_versioned,
+    "change-buffer": _open_change_buffer,
+    "record-buffer": _open_record_buffer,
 }
 
 _VIEWS: Mapping[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
