@@ -50,7 +50,7 @@ def _write_windows(
     if windows is None:
         return
     size, advance, start = windows.size_ms, windows.advance_ms, c.fresh("w")
-    clock = _write_stream_time(c, spec, v)
+    clock = _write_stream_time(c, node, v)
     open_until = f"{start} + {size + windows.grace_ms} > {clock}"
     windowed = v._replace(window=start, window_size_ms=size)
     if size == advance:
@@ -66,17 +66,28 @@ def _write_windows(
             code.line("stats.dropped_records += 1")
 
 
-def _write_stream_time(c: Compiler, spec: op.Aggregate, v: Vars) -> str:
+class OperatorClock:
+    """The clock of one node; those of a cogroup that share a store have one each.
+
+    Attributes:
+        stream_time: The largest record time the node has seen, -1 before the first.
+    """
+
+    def __init__(self) -> None:
+        self.stream_time = -1
+
+
+def _write_stream_time(c: Compiler, node: op.ProcessorNode, v: Vars) -> str:
     """Move the operator's clock on; returns an expression for it."""
-    table = c.bind("w", c.bindings.table(spec.store))
+    owner = c.bind("w", c.operator_state.setdefault(node.name, OperatorClock()))
     if c.prologue is None:
-        clock = f"{table}.stream_time"
+        clock = f"{owner}.stream_time"
         c.code.line(f"if {v.time} > {clock}: {clock} = {v.time}")
         return clock
     # Within a loop nothing else moves it, so a local variable can stand for it.
     clock = c.fresh("st")
-    c.prologue.append(f"{clock} = {table}.stream_time")
-    c.code.line(f"if {v.time} > {clock}: {table}.stream_time = {clock} = {v.time}")
+    c.prologue.append(f"{clock} = {owner}.stream_time")
+    c.code.line(f"if {v.time} > {clock}: {owner}.stream_time = {clock} = {v.time}")
     return clock
 
 

@@ -58,7 +58,7 @@ class SessionAggregation(WindowAggregation):
             self._drops.dropped_records += 1
         else:
             if start != time or end != time:
-                self._remove(key, cell, sessions, time)
+                self._remove(key, cell, sessions, time, headers)
             aggregate = self._add(key, value, aggregate)
             table.put(cell, start, end, aggregate, time, headers)
             if self._forwards:
@@ -67,11 +67,16 @@ class SessionAggregation(WindowAggregation):
             self._emit_closed(self._emitter, close_time, headers)
 
     def _remove(
-        self, key: Any, cell: bytes, sessions: list[tuple[int, int, Any]], time: int
+        self,
+        key: Any,
+        cell: bytes,
+        sessions: list[tuple[int, int, Any]],
+        time: int,
+        headers: Headers | None,
     ) -> None:
         """Delete sessions that were merged; each is a tombstone downstream."""
         for start, end, aggregate in sessions:
-            self._table.remove(cell, start, end, time)
+            self._table.remove(cell, start, end, time, headers)
             if self._forwards:
                 old = aggregate if self._sends_old_values else None
                 self.forward(Windowed(key, start, end), None, end, None, old)

@@ -311,7 +311,6 @@ class WindowTable(Table):
     """Entries by window start and key: the state of windowed aggregations.
 
     Attributes:
-        stream_time: The largest record time this operator has seen, -1 before the first.
         dirty: Entries that changed since the last flush, by window start, then by cell.
         forward: Runs dirty windows, pairs of start and cells, through what is downstream.
     """
@@ -325,7 +324,6 @@ class WindowTable(Table):
         initial: Any = None,
     ) -> None:
         super().__init__(store.name, serdes, changelog, budget, initial)
-        self.stream_time = -1
         self.dirty: dict[int, Cells] = {}
         self.forward: Callable[[list[tuple[int, Cells]]], None] = _forward_nothing
         self._store = store

@@ -256,7 +256,7 @@ class RangeWindowTable(_TimedTable):
         """Write the changed entries to store and changelog, and forward them."""
         for cell, (start, _), (kept, time, headers) in self._cache.take_dirty():
             old = None
-            if kept is None or self._sends_old_values:
+            if self._forwards_updates and (kept is None or self._sends_old_values):
                 old = self._timed(self._store.fetch(cell, start))
                 if kept is None and old is None:
                     continue  # it came and went since the last flush: no news
@@ -353,10 +353,10 @@ class SessionTable(_TimedTable):
         else:
             self._cache_put(cell, (end, start), (self._kept(value), time, headers))
 
-    def remove(self, cell: bytes, start: int, end: int, time: int) -> None:
-        """Delete a session; `time` is that of the record that did it."""
+    def remove(self, cell: bytes, start: int, end: int, time: int, headers: Headers | None) -> None:
+        """Delete a session; `time` and `headers` are those of the record that did it."""
         if self.caching:
-            self.put(cell, start, end, None, time, None)
+            self.put(cell, start, end, None, time, headers)
             return
         changelog_key = self._store.remove(cell, start, end)
         if self._changelog is not None:
