@@ -87,6 +87,24 @@ def joined(builder: StreamsBuilder, stream: KStream[Any, Any], index: int) -> KS
     return keyed.left_join(table, lambda left, right: left * 100 + (right or 0), key=str, value=int)
 
 
+def joined_streams(
+    builder: StreamsBuilder, stream: KStream[Any, Any], index: int, kind: str
+) -> KStream[Any, Any]:
+    other = builder.stream(f"table-{index}", value=int)
+    keyed = stream.select_key(lambda key, value: KEYS[(value or 0) % 4])
+    joins: dict[str, Any] = {
+        "inner": keyed.join,
+        "left": keyed.left_join,
+        "outer": keyed.outer_join,
+    }
+
+    def joiner(left: int | None, right: int | None) -> int:
+        return (left or 0) * 100 + (right or 0)
+
+    joined: KStream[Any, Any] = joins[kind](other, joiner, "10ms", grace="5ms", key=str, value=int)
+    return joined
+
+
 def branched(stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
     arms = (
         stream.split(name=f"split-{index}-")
@@ -123,6 +141,9 @@ STEPS: dict[str, Step] = {
     "tumbling": lambda b, s, i: aggregated(s, i, "tumbling"),
     "hopping": lambda b, s, i: aggregated(s, i, "hopping"),
     "join": joined,
+    "stream_join": lambda b, s, i: joined_streams(b, s, i, "inner"),
+    "stream_left_join": lambda b, s, i: joined_streams(b, s, i, "left"),
+    "stream_outer_join": lambda b, s, i: joined_streams(b, s, i, "outer"),
     "process": processed,
     "to_table": lambda b, s, i: (
         s.map_values(
