@@ -21,6 +21,7 @@ UNITS_MS = (1, 1, 1, 1, 20_000)
 """Windows are a few units long; the great unit makes stores roll their segments of a minute."""
 
 MOST_DEPTH = 5
+MOST_GROWTH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Shape:
         final: Whether a grace is known, so that suppress can wait for windows to close.
         versioned: Whether the table is in a versioned store.
         depth: Operators behind the source.
+        growth: How fast its records grow in number: a join of streams multiplies them.
     """
 
     kind: str = ""
@@ -47,6 +49,7 @@ class Shape:
     final: bool = False
     versioned: bool = False
     depth: int = 0
+    growth: int = 1
 
     @property
     def plain(self) -> bool:
@@ -141,8 +144,13 @@ class Generator:
         **args: Any,
     ) -> Draft:
         """Return a statement on `at`; None as shape leaves kind and types as they are."""
-        depth = max(self.shapes[number].depth for number in (at, *others)) + 1
-        return Statement(op, (at, *others), args), replace(shape or self.shapes[at], depth=depth)
+        parents = [self.shapes[number] for number in (at, *others)]
+        shape = replace(
+            shape or self.shapes[at],
+            depth=max(each.depth for each in parents) + 1,
+            growth=max(shape.growth if shape else 1, *(each.growth for each in parents)),
+        )
+        return Statement(op, (at, *others), args), shape
 
     def add(self, draft: Draft) -> int:
         statement, shape = draft
@@ -244,7 +252,8 @@ class Generator:
         }
         time = self.pick((0, 5, 30, 1_000)) * self.unit
         found: list[Step] = []
-        for _ in range(self.pick((4, 8, 15, 25))):
+        growth = max(shape.growth for shape in self.shapes)
+        for _ in range(self.pick((4, 8, 15, 25) if growth < MOST_GROWTH else (4, 8))):
             if self.chance(0.07):
                 found.append(Advance(self.pick((1, 10, 999, 1_000, 1_001, 5_000, *self.durations))))
                 continue
@@ -274,6 +283,12 @@ class Generator:
         if value_type == "l":
             return self.pick((0, 1, 2, 3, 4, 7, -3, 100))
         return self.pick(("0", "1", "2", "3", "4", "x", "ab", "", "longer"))
+
+
+def leave_out(operators: Iterable[str]) -> None:
+    """Draw none of these operators; every seed then gives other scenarios."""
+    load_operators()
+    CHOICES[:] = [each for each in CHOICES if each.op not in set(operators)]
 
 
 def generate(seed: int, number: int) -> Scenario:

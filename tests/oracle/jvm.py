@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,6 +15,8 @@ from tests.oracle.language import Scenario
 from tests.oracle.run import Answer
 
 PROJECT = Path(__file__).parents[1] / "compat" / "jvm" / "oracle"
+
+PATIENCE_S = 60
 
 
 def build_project() -> None:
@@ -38,8 +43,10 @@ class Jvm:
 
     def __init__(self) -> None:
         build_project()
+        memory = Path("/dev/shm")
+        self._scratch = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
         command = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-        command += ["-cp", "target/classes:target/lib/*", "oracle.Main"]
+        command += ["-cp", "target/classes:target/lib/*", "oracle.Main", self._scratch.name]
         self._process = subprocess.Popen(
             command,
             cwd=PROJECT,
@@ -60,9 +67,17 @@ class Jvm:
 
         Raises:
             RuntimeError: The JVM ended, or answers come in another order.
+            TimeoutError: It does not answer, as with windows over a jump of decades.
         """
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        stuck = threading.Timer(PATIENCE_S, self._process.kill)
+        stuck.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            stuck.cancel()
+        if not line and stuck.finished.is_set() and self._process.wait() < 0:
+            raise TimeoutError(f"the JVM took more than {PATIENCE_S} s for scenario {scenario.id}")
         if not line:
             raise RuntimeError("the JVM ended; run one scenario by hand to see its message")
         answer: Answer = json.loads(line)
@@ -76,12 +91,15 @@ class Jvm:
         return self.receive(scenario)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it is doing."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        self._process.kill()
         self._process.wait()
         self._process.stdout.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._scratch.cleanup()
 
     def __enter__(self) -> Self:
         return self

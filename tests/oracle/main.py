@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.oracle.code import code
 from tests.oracle.compare import difference
 from tests.oracle.deviations import excuse
-from tests.oracle.generator import generate
+from tests.oracle.generator import generate, leave_out
 from tests.oracle.jvm import Jvm
 from tests.oracle.language import Scenario
 from tests.oracle.run import Answer, run
@@ -38,11 +38,12 @@ class Tally:
     excuses: Counter[str] = field(default_factory=Counter)
     operators: Counter[str] = field(default_factory=Counter)
     settings: Counter[str] = field(default_factory=Counter)
+    differences: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.monotonic)
 
     def add(self, scenario: Scenario, expected: Answer) -> None:
         self.scenarios += 1
-        self.operators.update({_label(s.op, s.args.get("kind")) for s in scenario.program})
+        self.operators.update(labels(scenario))
         self.settings["cache"] += bool(scenario.config.get("cache"))
         self.settings["rocksdb"] += scenario.config.get("stores") == "rocksdb"
         self.settings["optimize"] += "optimize" in scenario.config
@@ -63,9 +64,11 @@ class Tally:
         settings = ", ".join(f"{name} {count}" for name, count in self.settings.items())
         errors = "".join(f"\n  {n:6}  {name}" for name, n in self.errors.most_common())
         excuses = "".join(f"\n  {n:6}  {name}" for name, n in self.excuses.most_common())
+        differences = "".join(f"\n  {n:6}  {name}" for name, n in self.differences.most_common())
         return (
             "scenarios by operator\n" + "\n".join(rows) + f"\nsettings: {settings}"
             f"\nerrors that Kafka raised: {errors or 'none'}\nnot compared: {excuses or 'none'}"
+            f"\ndifferences: {differences or 'none'}"
         )
 
 
@@ -88,24 +91,40 @@ def pairs(seed: int, numbers: range) -> Iterator[tuple[Scenario, Answer, Answer]
             yield scenario, jvm.receive(scenario), run(scenario)
 
 
+def labels(scenario: Scenario) -> frozenset[str]:
+    """Return the operators of a scenario, with the kinds of joins and windows."""
+    return frozenset(_label(s.op, s.args.get("kind")) for s in scenario.program)
+
+
 def check(seed: int, numbers: range, *, shown: int) -> int:
     """Compare scenarios, print what differs, and return how many do.
 
     Args:
         seed: Which scenarios.
         numbers: Which of them.
-        shown: How many differences to shrink and print; the others are counted.
+        shown: How many differences to shrink and print. Others are counted, as are those that
+            have all operators of one that was printed: they are likely the same.
     """
     tally = Tally()
     last = time.monotonic()
+    known: list[tuple[str, frozenset[str]]] = []
     for scenario, expected, found in pairs(seed, numbers):
         tally.add(scenario, expected)
         if (reason := excuse(expected, found)) is not None:
             tally.excuses[reason] += 1
-        elif difference(scenario, expected, found) is not None:
+        elif (told := difference(scenario, expected, found)) is not None:
             tally.failed += 1
-            if tally.failed <= shown:
-                report(seed, scenario)
+            kind = _kind(told)
+            like = [
+                f"{one} of {' '.join(sorted(ops))}"
+                for one, ops in known
+                if one == kind and ops <= labels(scenario)
+            ]
+            if not like and len(known) < shown:
+                small = report(seed, scenario)
+                known.append((kind, labels(small)))
+                like = [f"{kind} of {' '.join(sorted(labels(small)))}"]
+            tally.differences[like[0] if like else f"{kind}, not shown"] += 1
         if time.monotonic() - last > 5:
             last = time.monotonic()
             print(tally.line(), flush=True)
@@ -114,8 +133,8 @@ def check(seed: int, numbers: range, *, shown: int) -> int:
     return tally.failed
 
 
-def report(seed: int, scenario: Scenario) -> None:
-    """Shrink a failing scenario, print it, and save it in build/oracle/."""
+def report(seed: int, scenario: Scenario) -> Scenario:
+    """Shrink a failing scenario, print it, save it in build/oracle/, and return it."""
     with Jvm() as jvm:
 
         def told(candidate: Scenario) -> str | None:
@@ -137,6 +156,7 @@ def report(seed: int, scenario: Scenario) -> None:
         print(f"  {json.dumps(step.to_json())}")
     print(code(small))
     print(text, flush=True)
+    return small
 
 
 def _kind(told: str | None) -> str:
@@ -182,7 +202,9 @@ def main() -> int:
     parser.add_argument("--shown", type=int, default=5, help="differences to shrink and print")
     parser.add_argument("--record", type=Path, help="save scenarios and Kafka's answers here")
     parser.add_argument("--again", type=Path, help="run this saved scenario only")
+    parser.add_argument("--without", default="", help="operators to leave out, with commas")
     given = parser.parse_args()
+    leave_out(given.without.split(","))
     logging.getLogger("aliran").setLevel(logging.ERROR)
     numbers = range(given.start, given.start + given.n)
     if given.again is not None:

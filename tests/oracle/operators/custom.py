@@ -1,1 +1,298 @@
 """Stores and processors of the user's own. Keys and values of stores are texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from inspect import signature
+from typing import Any
+
+from tests.oracle.build import Handle, Program, named, operator
+from tests.oracle.functions import cut, num, text
+from tests.oracle.generator import MOST_GROWTH, Draft, Generator, Shape, choice
+from tests.oracle.language import Statement
+
+from aliran.serdes import Windowed
+from aliran.streams import FixedKeyProcessor, Processor, PunctuationType, Record, Stores
+
+STORES: Any = Stores
+
+FACTORIES = {
+    ("keyValue", False): "persistent_key_value_store",
+    ("keyValue", True): "in_memory_key_value_store",
+    ("lru", True): "lru_map",
+    ("window", False): "persistent_window_store",
+    ("window", True): "in_memory_window_store",
+    ("session", False): "persistent_session_store",
+    ("session", True): "in_memory_session_store",
+    ("versioned", False): "persistent_versioned_key_value_store",
+}
+
+
+@operator("store")
+def _store(p: Program, s: Statement) -> Handle:
+    a = s.args
+    options: dict[str, Any] = {name: a[arg] for name, arg in _OPTIONS[a["kind"]] if arg in a}
+    options |= {"caching": a.get("cache", False), "logging": a.get("log", True)}
+    make = getattr(STORES, FACTORIES[a["kind"], a.get("memory", False)])
+    p.builder.add_state_store(make(a["store"], **options))
+    return Handle()
+
+
+_OPTIONS: dict[str, list[tuple[str, str]]] = {
+    "keyValue": [],
+    "lru": [("max_entries", "most")],
+    "window": [
+        ("window_size", "size"),
+        ("retention", "retention"),
+        ("retain_duplicates", "duplicates"),
+    ],
+    "session": [("retention", "retention")],
+    "versioned": [("history_retention", "retention")],
+}
+
+
+def draw_store(g: Generator, kind: str) -> str | None:
+    """Add a store of a kind and return its name; None where Aliran has none of the kind."""
+    memory = [m for (k, m), factory in FACTORIES.items() if k == kind and hasattr(STORES, factory)]
+    if not memory:
+        return None
+    args: dict[str, Any] = {"store": g.fresh("own"), "kind": kind, "memory": g.pick(memory)}
+    if kind == "lru":
+        args["most"] = g.pick((1, 2))
+    if kind in ("window", "session", "versioned"):
+        args["retention"] = g.duration((10, 20, 30))
+    if kind == "window":
+        args["size"] = g.pick((3, 10)) * g.unit
+        make = getattr(STORES, FACTORIES[kind, args["memory"]])
+        if "retain_duplicates" in signature(make).parameters:
+            args["duplicates"] = g.chance(0.2)
+    if g.chance(0.1) and not args.get("duplicates"):
+        args["log"] = False
+    g.add((Statement("store", (), args), Shape()))
+    return str(args["store"])
+
+
+# ---------------------------------------------------------------------------- processors
+
+
+class Own(Processor[Any, Any, Any, Any]):
+    """Does what function `fn` says to each record."""
+
+    def __init__(self, fn: str, stores: list[str], interval_ms: int) -> None:
+        self._fn = fn
+        self._step = _STEPS[fn]
+        self._stores = stores
+        self._interval_ms = interval_ms
+        self.store: Any = None
+
+    def init(self, context: Any) -> None:
+        super().init(context)
+        self.store = context.get_state_store(self._stores[0]) if self._stores else None
+        stream, wall = PunctuationType.STREAM_TIME, PunctuationType.WALL_CLOCK_TIME
+        if self._fn == "tickStream":
+            context.schedule(self._interval_ms, stream, self._tick)
+        elif self._fn == "tickWall":
+            context.schedule(self._interval_ms, wall, self._tick)
+        elif self._fn == "sweep":
+            context.schedule(self._interval_ms, stream, self._sweep)
+
+    def process(self, record: Record[Any, Any]) -> None:
+        self._step(self, record)
+
+    def _tick(self, time_ms: int) -> None:
+        context = self.context
+        times = context.current_stream_time_ms(), context.current_system_time_ms()
+        context.forward(Record("tick", f"{time_ms}|{times[0]}|{times[1]}", time_ms))
+
+    def _sweep(self, time_ms: int) -> None:
+        for key, value in list(self.store.all()):
+            self.store.delete(key)
+            self.context.forward(Record(key, value, time_ms))
+
+
+def _texts(record: Record[Any, Any]) -> Record[Any, Any]:
+    key = None if record.key is None else text(record.key)
+    value = None if record.value is None else text(record.value)
+    return record.with_key(key).with_value(value)
+
+
+def _twice(own: Own, record: Record[Any, Any]) -> None:
+    own.context.forward(record)
+    later = record.with_timestamp(record.timestamp + 7)
+    own.context.forward(later.with_headers((*record.headers, ("p", b"1"))))
+
+
+def _forward_texts(own: Own, record: Record[Any, Any]) -> None:
+    own.context.forward(_texts(record))
+
+
+def _where(own: Own, record: Record[Any, Any]) -> None:
+    at = own.context.record_metadata()
+    assert at is not None
+    times = own.context.current_stream_time_ms(), own.context.current_system_time_ms()
+    told = f"{at.topic}{at.partition}{at.offset}|{times[0]}|{times[1]}"
+    own.context.forward(_texts(record).with_value(told))
+
+
+def _remember(own: Own, record: Record[Any, Any]) -> None:
+    key = text(record.key)
+    before = own.store.get(key)
+    after = None if record.value is None else cut((before or "") + text(record.value))
+    own.store.put(key, after)
+    told = f"{text(before)}>{text(own.store.get(key))}"
+    own.context.forward(record.with_key(key).with_value(told))
+
+
+def _scan(own: Own, record: Record[Any, Any]) -> None:
+    rows, key = own.store, text(record.key)
+    if record.value is None:
+        rows.delete(key)
+    elif num(record.value) % 2 == 0:
+        rows.put_if_absent(key, text(record.value))
+    else:
+        rows.put(key, text(record.value))
+    out = record.with_key(key)
+    for told in (
+        "all" + _rows(rows.all()),
+        "reverse" + _rows(rows.reverse_all()),
+        "from" + _rows(rows.range(key, None)),
+        "to" + _rows(rows.reverse_range(None, key)),
+        "prefix" + _rows(rows.prefix_scan("a")),
+    ):
+        own.context.forward(out.with_value(cut(told)))
+
+
+def _window(own: Own, record: Record[Any, Any]) -> None:
+    rows, key, time = own.store, text(record.key), record.timestamp
+    rows.put(key, None if record.value is None else text(record.value), time)
+    out = record.with_key(key)
+    own.context.forward(out.with_value("one" + text(rows.fetch(key, time - time % 10))))
+    for told in (
+        "key" + _rows(rows.fetch(key, time - 20, time + 5)),
+        "back" + _rows(rows.backward_fetch(key, time - 20, time + 5)),
+        "keys" + _rows(rows.fetch("a", key, time - 10, time)),
+        "all" + _rows(rows.fetch_all(time - 15, time)),
+    ):
+        own.context.forward(out.with_value(cut(told)))
+
+
+def _session(own: Own, record: Record[Any, Any]) -> None:
+    rows, key, time = own.store, text(record.key), record.timestamp
+    start = time
+    for window, _ in list(rows.find_sessions(key, time - 10, time + 10)):
+        start = min(start, window.start_ms)
+        rows.remove(window)
+    rows.put(Windowed(key, start, time), None if record.value is None else text(record.value))
+    out = record.with_key(key)
+    own.context.forward(out.with_value("one" + text(rows.fetch_session(key, start, time))))
+    own.context.forward(out.with_value(cut("key" + _rows(rows.fetch(key)))))
+    back = rows.backward_find_sessions(key, time - 30, time)
+    own.context.forward(out.with_value(cut("back" + _rows(back))))
+
+
+def _versioned(own: Own, record: Record[Any, Any]) -> None:
+    rows, key, time = own.store, text(record.key), record.timestamp
+    until = rows.put(key, None if record.value is None else text(record.value), time)
+    out = record.with_key(key)
+    told = f"{until}|{_version(rows.get(key))}|{_version(rows.get(key, time - 5))}"
+    own.context.forward(out.with_value(told))
+    if num(record.value) % 4 == 3:
+        own.context.forward(out.with_value(f"deleted {_version(rows.delete(key, time + 2))}"))
+
+
+def _version(found: Any) -> str:
+    return "null" if found is None else f"{found.timestamp}={text(found.value)}"
+
+
+def _rows(rows: Iterable[tuple[Any, Any]]) -> str:
+    return "".join(f",{text(key)}={text(value)}" for key, value in rows)
+
+
+_STEPS: dict[str, Callable[[Own, Record[Any, Any]], None]] = {
+    "twice": _twice,
+    "tickStream": _forward_texts,
+    "tickWall": _forward_texts,
+    "where": _where,
+    "remember": _remember,
+    "sweep": _remember,
+    "scan": _scan,
+    "window": _window,
+    "session": _session,
+    "versioned": _versioned,
+}
+
+_STORE_OF = {
+    "remember": ("keyValue", "lru"),
+    "sweep": ("keyValue",),
+    "scan": ("keyValue",),
+    "window": ("window",),
+    "session": ("session",),
+    "versioned": ("versioned",),
+}
+
+
+@operator("process")
+def _process(p: Program, s: Statement) -> Handle:
+    fn, stores = s.args["fn"], list(s.args.get("stores", ()))
+    interval = s.args.get("interval", 0)
+    made = p.of(s).object.process(lambda: Own(fn, stores, interval), *stores, **named(s))
+    return p.of(s).now(made) if fn == "twice" else Handle(made, "s", "s")
+
+
+@choice("process", "stream", 1.5)
+def _draw_process(g: Generator, at: int) -> Draft | None:
+    fn = g.pick(_STEPS)
+    growth = g.shapes[at].growth + (fn in ("scan", "window"))  # they forward five for one
+    if growth > MOST_GROWTH:
+        return None
+    args: dict[str, Any] = {"fn": fn, **g.name()}
+    if fn in _STORE_OF:
+        store = _shared_store(g, g.pick(_STORE_OF[fn]))
+        if store is None:
+            return None
+        args["stores"] = [store]
+    if fn in ("tickStream", "tickWall", "sweep"):
+        args["interval"] = max(1, g.duration((1, 5, 10)))
+    here = g.shapes[at]
+    types = (here.key, here.value) if fn == "twice" else ("s", "s")
+    return g.then(at, "process", Shape("stream", *types, growth=growth), **args)
+
+
+def _shared_store(g: Generator, kind: str) -> str | None:
+    """Return a new store, or one that another processor uses as well."""
+    made = [s.args["store"] for s in g.program if s.op == "store" and s.args["kind"] == kind]
+    return g.pick(made) if made and g.chance(0.4) else draw_store(g, kind)
+
+
+class OwnValues(FixedKeyProcessor[Any, Any, Any]):
+    """Does what function `fn` says to each record, and keeps the key."""
+
+    def __init__(self, fn: str, stores: list[str]) -> None:
+        self._fn = fn
+        self._stores = stores
+
+    def process(self, record: Record[Any, Any]) -> None:
+        if self._fn == "twice":
+            self.context.forward(record.with_value(text(record.value)))
+            self.context.forward(replace(record, value="again", timestamp=record.timestamp + 7))
+            return
+        rows: Any = self.context.get_state_store(self._stores[0])
+        value = None if record.value is None else text(record.value)
+        before = rows.put_if_absent(text(record.key), value)
+        self.context.forward(record.with_value(f"had {text(before)}"))
+
+
+@operator("processValues")
+def _process_values(p: Program, s: Statement) -> Handle:
+    fn, stores = s.args["fn"], list(s.args.get("stores", ()))
+    made = p.of(s).object.process_values(lambda: OwnValues(fn, stores), *stores, **named(s))
+    return p.of(s).now(made, value="s")
+
+
+@choice("processValues", "stream")
+def _draw_process_values(g: Generator, at: int) -> Draft:
+    args: dict[str, Any] = {"fn": g.pick(("twice", "had")), **g.name()}
+    if args["fn"] == "had":
+        args["stores"] = [_shared_store(g, "keyValue")]
+    return g.then(at, "processValues", Shape("stream", g.shapes[at].key, "s"), **args)

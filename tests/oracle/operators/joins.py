@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.oracle.build import Handle, Program, materialized, named, operator, serde
 from tests.oracle.functions import JOINERS, KEYS, VALUES
-from tests.oracle.generator import Draft, Generator, Shape, choice
+from tests.oracle.generator import MOST_GROWTH, Draft, Generator, Shape, choice
 from tests.oracle.language import Statement
 
 from aliran import streams as api
@@ -79,6 +79,9 @@ def _draw_join_stream(g: Generator, at: int) -> Draft | None:
     if not here.plain:
         return None
     other = at if g.chance(0.1) else g.partner("stream", at)
+    growth = here.growth + g.shapes[other].growth
+    if growth > MOST_GROWTH:
+        return None
     fn = g.pick(JOINERS)
     before, after = g.duration((0, 1, 3, 5)), g.duration((0, 1, 3, 5))
     if g.chance(0.1) and after:
@@ -94,7 +97,7 @@ def _draw_join_stream(g: Generator, at: int) -> Draft | None:
     }
     if g.chance(0.2):
         args["store"] = g.fresh("st")
-    shape = Shape("stream", here.key, JOINERS[fn].type)
+    shape = Shape("stream", here.key, JOINERS[fn].type, growth=growth)
     return g.then(at, "joinStream", shape, (other,), **args)
 
 

@@ -39,8 +39,8 @@ final class StoreDump {
                         add(all.addArray(), row);
                     }
                 }
-            } catch (final ClassCastException error) {
-                ours = false;
+            } catch (final ClassCastException | IllegalArgumentException error) {
+                ours = false; // of a join: values in pairs, or windows of no length
             }
             if (ours) {
                 found.set(name, all);
