@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from aliran.serdes import Serde
 from aliran.streams.foreign_key_operators import ForeignKeyOperator
 from aliran.streams.window_operators import WindowOperator
+
+if TYPE_CHECKING:
+    from aliran.storage.state import RocksDBOptions
 
 AnyFunction: TypeAlias = Callable[..., Any]
 
@@ -547,6 +550,9 @@ class StoreSpec:
         time_ordered: For results that are emitted when windows close: such a store on RocksDB
             shows windows one millisecond longer than others do.
         max_entries: How many entries the `lru` kinds keep.
+        rocksdb_options: Settings of RocksDB for this store; None for the application's.
+        opener: `opener(spec, database)` makes a store of the user's own, which does what the bytes
+            store of this kind does; None for ours.
     """
 
     name: str
@@ -564,6 +570,8 @@ class StoreSpec:
     segment_interval_ms: int | None = None
     time_ordered: bool = False
     max_entries: int = 0
+    rocksdb_options: RocksDBOptions | None = None
+    opener: AnyFunction | None = None
 
 
 @dataclass(frozen=True, slots=True)

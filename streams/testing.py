@@ -28,6 +28,7 @@ from aliran.streams.errors import IllegalStateError, StreamsError
 from aliran.streams.processor import Record
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_default_serdes
+from aliran.streams.runtime.store_kinds import rocksdb_options
 from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId, TaskStatistics
 from aliran.streams.runtime.task_stores import TaskDatabases, TaskStores
 from aliran.streams.topology import Topology
@@ -411,5 +412,6 @@ def _open_databases(topology: Topology, state_dir: str | None) -> TaskDatabases:
     if state_dir is None:
         database = MemoryStateDatabase(persistent)
     else:
-        database = RocksDBStateDatabase(state_dir, persistent)
+        options = rocksdb_options(topology.stores)
+        database = RocksDBStateDatabase(state_dir, persistent, store_options=options)
     return TaskDatabases(database, MemoryStateDatabase(memory))

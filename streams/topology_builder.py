@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from aliran.serdes import serde_for
 from aliran.streams.errors import TopologyError
@@ -24,8 +24,19 @@ from aliran.streams.operators import (
 from aliran.streams.topology import Topology, parents_of
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from aliran.serdes import SerdeLike
     from aliran.streams.describe import TopologyDescription
+
+
+class SourceOptions(TypedDict, total=False):
+    """How a source reads; see `TopologyBuilder.add_source`."""
+
+    key: SerdeLike[Any] | None
+    value: SerdeLike[Any] | None
+    timestamp_extractor: AnyFunction | None
+    offset_reset: Literal["earliest", "latest"] | None
 
 
 class TopologyBuilder:
@@ -145,6 +156,36 @@ class TopologyBuilder:
         for processor in processors:
             self.connect_processor_and_state_stores(processor, store.name)
         return self
+
+    def add_read_only_state_store(
+        self,
+        store: StoreSpec,
+        source: str,
+        topic: str,
+        processor: str,
+        supplier: Callable[[], Any],
+        **reading: Unpack[SourceOptions],
+    ) -> TopologyBuilder:
+        """Add a store that restores from a topic which somebody else writes. Kafka: KIP-813.
+
+        The processor puts what it gets into the store as it is, so that the store is the same
+        after it was restored. Other processors may be connected to it, to read.
+
+        Args:
+            store: What `Stores` makes; its changelog is the topic.
+            source: Name of the node that reads the topic.
+            topic: The topic; best a compacted one.
+            processor: Name of the node that keeps the store up to date.
+            supplier: Makes its `Processor` for each task.
+            reading: See `add_source`.
+
+        Raises:
+            TopologyError: A name is taken, the topic is illegal or already read, or `supplier`
+                needs arguments.
+        """
+        self.add_source(source, topic, **reading)
+        self.add_processor(processor, supplier, source)
+        return self.add_state_store(replace(store, changelog_topic=topic), processor)
 
     def connect_processor_and_state_stores(self, processor: str, *stores: str) -> TopologyBuilder:
         """Let `processor` use `stores`, which were added before.

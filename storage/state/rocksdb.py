@@ -57,6 +57,7 @@ class RocksDBStateDatabase:
         path: Directory of the database; made if missing.
         store_names: The stores to open; new ones are made.
         options: Settings of RocksDB.
+        store_options: Settings of single stores, in place of those.
 
     Raises:
         StateLockedError: It is open elsewhere.
@@ -71,7 +72,10 @@ class RocksDBStateDatabase:
         path: str | os.PathLike[str],
         store_names: Iterable[str],
         options: RocksDBOptions | None = None,
+        *,
+        store_options: Mapping[str, RocksDBOptions] | None = None,
     ) -> None:
+        self._store_options = dict(store_options or {})
         self.path = os.fspath(path)
         self._store_names = sorted(set(store_names))
         self._iterators: weakref.WeakSet[_RangeIterator] = weakref.WeakSet()
@@ -242,7 +246,10 @@ class RocksDBStateDatabase:
             self.path,
             build_options(settings, small=True),
             column_families={
-                name: build_options(settings, small=not name.startswith(_STORE_PREFIX))
+                name: build_options(
+                    self._store_options.get(name.removeprefix(_STORE_PREFIX), settings),
+                    small=not name.startswith(_STORE_PREFIX),
+                )
                 for name in sorted(families)
             },
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from aliran.serdes import Serde
@@ -14,6 +14,7 @@ from aliran.storage.state import (
     MemorySessionStore,
     MemoryWindowStore,
     RecordBuffer,
+    RocksDBOptions,
     SessionBytesStore,
     SessionStore,
     StagingStore,
@@ -52,22 +53,33 @@ def open_store(spec: op.StoreSpec, database: StateDatabase, *, timestamped: bool
         database: Where it lives, if it is of a kind that lives in a database.
         timestamped: Whether its windows carry times: those that the DSL aggregates into do.
     """
+    if spec.opener is not None:
+        return spec.opener(spec, database)
     if spec.kind == "window" and timestamped:
         return _open_timestamped_window(spec, database)
     return _OPENERS[spec.kind](spec, database)
 
 
+def rocksdb_options(specs: Iterable[op.StoreSpec]) -> dict[str, RocksDBOptions]:
+    """Return the settings of RocksDB of those stores that have their own."""
+    return {spec.name: spec.rocksdb_options for spec in specs if spec.rocksdb_options is not None}
+
+
 def open_view(
-    store: Any, serdes: Serdes, log_change: LogChange, current_time: Callable[[], int]
+    kind: op.StoreKind,
+    store: Any,
+    serdes: Serdes,
+    log_change: LogChange,
+    current_time: Callable[[], int],
 ) -> Any:
     """Return a store as processors of the user's and tests see it."""
-    if type(store) is LruBytesStore and not store.timestamped:
-        # As by Kafka: those of tables, which carry times, do not log what they let go.
+    if kind == "lru":  # as by Kafka: those of tables, which carry times, do not log evictions
         store.on_evict = lambda key: log_change(key, None, current_time())
-    if type(store) not in _VIEWS:  # a buffer, which nobody looks into
+    if kind not in _VIEWS:  # a buffer, which nobody looks into
         return store
-    stamped, plain = _VIEWS[type(store)]
-    view = stamped if getattr(store, "timestamped", False) else plain
+    view = _VIEWS[kind]
+    if view is WindowStore and getattr(store, "timestamped", False):
+        view = TimestampedWindowStore
     return view(store, *serdes, log_change, current_time)
 
 
@@ -151,13 +163,13 @@ _OPENERS: Mapping[op.StoreKind, Opener] = {
     "record-buffer": _open_record_buffer,
 }
 
-_VIEWS: Mapping[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    KeyValueBytesStore: (TimestampedKeyValueStore, KeyValueStore),
-    LruBytesStore: (TimestampedKeyValueStore, KeyValueStore),
-    WindowBytesStore: (TimestampedWindowStore, WindowStore),
-    MemoryWindowStore: (TimestampedWindowStore, WindowStore),
-    SessionBytesStore: (SessionStore, SessionStore),
-    MemorySessionStore: (SessionStore, SessionStore),
-    VersionedBytesStore: (VersionedKeyValueStore, VersionedKeyValueStore),
+_VIEWS: Mapping[op.StoreKind, Callable[..., Any]] = {
+    "key-value": KeyValueStore,
+    "timestamped": TimestampedKeyValueStore,
+    "lru": KeyValueStore,
+    "timestamped-lru": TimestampedKeyValueStore,
+    "versioned": VersionedKeyValueStore,
+    "window": WindowStore,
+    "timestamped-window": TimestampedWindowStore,
+    "session": SessionStore,
 }
-"""By the class of the bytes: the view where values carry times, and where they do not."""

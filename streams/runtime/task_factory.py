@@ -14,6 +14,7 @@ from aliran.storage.state import MemoryStateDatabase, RocksDBStateDatabase, Stat
 from aliran.streams import operators as op
 from aliran.streams.errors import StreamsError
 from aliran.streams.runtime.internal_topics import TopicPlan
+from aliran.streams.runtime.store_kinds import rocksdb_options
 from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId
 from aliran.streams.runtime.task_stores import Restorer, TaskDatabases, TaskStores
 
@@ -123,7 +124,10 @@ class TaskFactory:
         memory = [spec.name for spec in specs if not spec.persistent]
         database: StateDatabase
         if persistent:
-            database = RocksDBStateDatabase(self._directory(task_id), persistent)
+            options = rocksdb_options(specs)
+            database = RocksDBStateDatabase(
+                self._directory(task_id), persistent, store_options=options
+            )
         else:
             database = MemoryStateDatabase([])
         return TaskStores(

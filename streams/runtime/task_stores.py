@@ -159,7 +159,7 @@ class TaskStores:
         store, buffer = self._bytes[name], self._buffers.get(name)
         log_change = log_nothing if buffer is None else buffer.append
         serdes = self.serdes_of(name)
-        return open_view(store, serdes, log_change, current_time)
+        return open_view(spec.kind, store, serdes, log_change, current_time)
 
     def bytes_of(self, name: str) -> Any:
         """Return the bytes of a store, for operators that work on them."""
