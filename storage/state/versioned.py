@@ -194,7 +194,8 @@ class VersionedBytesStore(SegmentedBytesStore):
     def _segments_from(self, timestamp: int) -> range:
         """Return the segments with versions that end after a time, the last first."""
         interval = self.segment_interval_ms
-        return range(self.observed_stream_time // interval, timestamp // interval - 1, -1)
+        first = max(timestamp, 0) // interval
+        return range(self.observed_stream_time // interval, first - 1, -1)
 
     def _versions(self, segment: int, key: bytes) -> Versions | None:
         data = self._get(pack_segment(segment) + key)

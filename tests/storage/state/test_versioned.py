@@ -42,6 +42,7 @@ def test_a_value_is_known_as_of_a_time() -> None:
     for _ in range(2):  # staged, then stored
         assert store.get(b"a") == VersionedEntry(b"3", 30, None)
         assert store.get_as_of(b"a", 9) is None
+        assert store.get_as_of(b"a", -50) is None
         assert store.get_as_of(b"a", 19) == VersionedEntry(b"1", 10, 20)
         assert store.get_as_of(b"a", 24) == VersionedEntry(b"2", 20, 25)
         assert store.get_as_of(b"a", 27) is None
