@@ -56,6 +56,7 @@ from aliran.streams.runtime.kafka_streams import KafkaStreams, StreamsStatistics
 from aliran.streams.runtime.state import State
 from aliran.streams.stores import Stores
 from aliran.streams.stream_joins import StreamJoined
+from aliran.streams.suppressed import BufferConfig, Suppressed
 from aliran.streams.testing import KeyValue, TestInputTopic, TestOutputTopic, TopologyTestDriver
 from aliran.streams.topology import Topology
 from aliran.streams.topology_builder import TopologyBuilder
@@ -74,6 +75,7 @@ __all__ = [
     "App",
     "Branched",
     "BranchedKStream",
+    "BufferConfig",
     "Cancellable",
     "CogroupedKStream",
     "Consumed",
@@ -117,6 +119,7 @@ __all__ = [
     "StreamsError",
     "StreamsStatistics",
     "TableJoined",
+    "Suppressed",
     "TestInputTopic",
     "TestOutputTopic",
     "TimeWindowedCogroupedKStream",

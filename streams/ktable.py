@@ -17,8 +17,10 @@ from aliran.streams.config_objects import (
     with_keywords,
 )
 from aliran.streams.dsl import Place, key_value_store
+from aliran.streams.errors import TopologyError
 from aliran.streams.functions import check_function, takes_key
 from aliran.streams.graph import PlanNode, ProcessorPlan, TablePlan
+from aliran.streams.naming import check_name
 from aliran.streams.operators import (
     ProcessorNode,
     StoreSpec,
@@ -31,6 +33,7 @@ from aliran.streams.operators import (
     TableTransformValues,
     TableView,
 )
+from aliran.streams.suppressed import SUPPRESS, Suppressed, suppressed_getter
 from aliran.streams.table_base import table_config
 from aliran.streams.table_joins import TableJoins
 from aliran.streams.topology_builder import supplied_stores
@@ -272,6 +275,39 @@ class KTable(TableJoins[K, V]):
                 value_serde=place.value_or_default(config.value),
             ),
             config.name,
+        )
+
+    def suppress(self, suppressed: Suppressed, *, name: NameLike = None) -> KTable[K, V]:
+        """Hold updates back, and forward only the last of each key; see `Suppressed`.
+
+        Args:
+            suppressed: `Suppressed.until_window_closes()` for one final result a window, or
+                `Suppressed.until_time_limit("1m")` for fewer updates.
+            name: Name of the processor; the store is `<name>-store`.
+
+        Raises:
+            TopologyError: Windows are to close where there are none.
+        """
+        if not isinstance(suppressed, Suppressed):
+            raise TopologyError(
+                f"suppress takes a Suppressed, got {suppressed!r}: "
+                "Suppressed.until_window_closes(), or Suppressed.until_time_limit(...)"
+            )
+        place, names = self._place, self._place.dsl.names
+        given = text_of(name) or suppressed.name
+        processor = names.processor(SUPPRESS) if given is None else check_name(given)
+        store = names.store(SUPPRESS) if given is None else f"{given}-store"
+        step = ProcessorPlan(processor, suppressed.operator(store, place), (store,))
+        spec = suppressed.store(store, place)
+        self.send_old_values(force=True)  # for those who look into the table
+        place.dsl.plan.add_store(spec)
+        place.dsl.plan.add(step, place.step)
+        here = place.at(step, key_serde=spec.key_serde, value_serde=spec.value_serde)
+        return KTable(
+            here,
+            lambda: suppressed_getter(store, self._getter()),
+            None,
+            lambda force: self.send_old_values(force=force),
         )
 
     def _view(

@@ -228,18 +228,33 @@ class TableGetter:
         store: Name of the store; empty where `joined` stands in its place.
         transforms: What views do to what is found.
         joined: A join of two tables that is not stored, computed from both.
+        suppressed: A table whose updates are held back.
     """
 
     store: str
     transforms: tuple[TableView, ...] = ()
     joined: JoinedGetter | None = None
+    suppressed: SuppressedGetter | None = None
 
     @property
     def stores(self) -> tuple[str, ...]:
         """Names of all stores that a look-up reads, in the order of the tables."""
+        if self.suppressed is not None:
+            return (self.suppressed.buffer, *self.suppressed.table.stores)
         if self.joined is None:
             return (self.store,)
         return tuple(dict.fromkeys((*self.joined.left.stores, *self.joined.right.stores)))
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedGetter:
+    """A suppressed table: keys that are held back have the value that they had before.
+
+    Kafka: the view of `KTableSuppressProcessorSupplier`.
+    """
+
+    buffer: str
+    table: TableGetter
 
 
 TableJoinKind: TypeAlias = Literal["inner", "left", "outer"]

@@ -83,6 +83,9 @@ class Bindings(Protocol):
         """The clock and the settings of the application."""
         ...
 
+    origins: Any
+    """Knows where the current record comes from (`RecordOrigins`)."""
+
     processor_metadata: dict[str, int]
     """Small numbers of operators, by name, that are committed with the task's positions."""
 

@@ -20,7 +20,10 @@ Getter: TypeAlias = Callable[[Any], Found]
 def open_getter(bindings: Bindings, spec: op.TableGetter) -> Getter:
     """Return the getter that `spec` describes, on the stores of one task."""
     getter: Getter
-    if spec.joined is None:
+    if spec.suppressed is not None:
+        below = open_getter(bindings, spec.suppressed.table)
+        getter = _suppressed(bindings.table(spec.suppressed.buffer), below)
+    elif spec.joined is None:
         getter = bindings.table(spec.store).get_timed
     else:
         sides = (open_getter(bindings, spec.joined.left), open_getter(bindings, spec.joined.right))
@@ -33,6 +36,14 @@ def open_getter(bindings: Bindings, spec: op.TableGetter) -> Getter:
         else:
             getter = _transformed(getter, bindings.transformer(transform))
     return getter
+
+
+def _suppressed(buffer: Any, below: Getter) -> Getter:
+    def get(key: Any) -> Found:
+        held_back, value = buffer.prior_value(key)
+        return _row(value, -1) if held_back else below(key)
+
+    return get
 
 
 def _filtered(getter: Getter, spec: op.TableFilter) -> Getter:

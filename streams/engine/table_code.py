@@ -134,11 +134,11 @@ def _write_stream_table_join(
 
 def _is_plain(getter: op.TableGetter) -> bool:
     """Tell whether a look-up is a store and functions, which is written into the loop."""
-    return getter.joined is None and len(_plain_views(getter)) == len(getter.transforms)
+    return bool(getter.store) and len(_plain_views(getter)) == len(getter.transforms)
 
 
 def _plain_views(getter: op.TableGetter) -> list[op.TableFilter | op.TableMapValues]:
-    if getter.joined is not None:
+    if not getter.store:
         return []
     views = [
         each for each in getter.transforms if isinstance(each, op.TableFilter | op.TableMapValues)

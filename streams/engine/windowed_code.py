@@ -9,6 +9,7 @@ from aliran.streams import operators as op
 from aliran.streams.engine.old_values import TAKES_OLD_VALUES
 from aliran.streams.engine.sessions import SessionAggregation
 from aliran.streams.engine.sliding import SlidingAggregation
+from aliran.streams.engine.suppress import Suppressor
 from aliran.streams.engine.variables import Vars, same_format
 from aliran.streams.engine.window_aggregation import (
     AlignedAggregation,
@@ -19,6 +20,7 @@ from aliran.streams.window_operators import (
     CogroupMerge,
     SessionWindows,
     SlidingWindows,
+    Suppress,
     WindowedAggregate,
 )
 
@@ -87,6 +89,18 @@ def _emitter(c: Compiler, spec: WindowedAggregate) -> FinalEmitter | None:
     )
 
 
+def _write_suppress(c: Compiler, node: op.ProcessorNode, spec: Suppress, v: Vars) -> None:
+    suppressor = c.operator_state.get(node.name)
+    if suppressor is None:
+        table = c.bindings.table(spec.store)
+        table.now_ms = c.bindings.environment.clock.time_ms
+        suppressor = Suppressor(node.name, spec, table, c.bindings.origins)
+        c.operator_state[node.name] = suppressor
+        c.forward_from(node, suppressor)
+    update = f"{c.key(v)}, {v.value}, {v.time}, {v.headers}, {v.old or 'None'}"
+    c.code.line(f"{c.bind('hold', suppressor.process)}({update})", "hold back")
+
+
 def _write_cogroup_merge(c: Compiler, node: op.ProcessorNode, _spec: CogroupMerge, v: Vars) -> None:
     c.write_children(node.name, v)
 
@@ -94,6 +108,7 @@ def _write_cogroup_merge(c: Compiler, node: op.ProcessorNode, _spec: CogroupMerg
 WRITERS: dict[type, Callable[..., None]] = {
     WindowedAggregate: _write_windowed_aggregate,
     CogroupMerge: _write_cogroup_merge,
+    Suppress: _write_suppress,
 }
 
-TAKES_OLD_VALUES.add(CogroupMerge)
+TAKES_OLD_VALUES.update((CogroupMerge, Suppress))

@@ -30,6 +30,7 @@ from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import ProcessingError
 from aliran.streams.runtime import failures
 from aliran.streams.runtime.context import ForwardingDisabledContext, TaskProcessorContext
+from aliran.streams.runtime.origins import RecordOrigins
 from aliran.streams.runtime.partition_group import PartitionGroup
 from aliran.streams.runtime.punctuation import Punctuation, PunctuationQueue
 from aliran.streams.runtime.record_queue import CurrentRecord, RecordQueue
@@ -117,6 +118,7 @@ class StreamTask:
         self.wall_clock_punctuations = PunctuationQueue()
         self.commit_requested = False
         self.processor_metadata: dict[str, int] = {}
+        self.origins = RecordOrigins(self)
         self._nodes = nodes
         self._environment = environment
         self._stream_time_ms = -1
@@ -244,6 +246,7 @@ class StreamTask:
         self._running = queue
         count = queue.run(count)
         self._running = None
+        self.origins.ran(queue)
         self._group.ran(queue)
         self._stream_time_ms = max(self._stream_time_ms, queue.partition_time_ms)
         return count

@@ -12,17 +12,18 @@ from typing import Any, TypeAlias
 
 from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import Serde
-from aliran.storage.state import StateDatabase, commit_changes
+from aliran.storage.state import ChangeBuffer, StateDatabase, commit_changes
 from aliran.storage.state.typed import log_nothing
 from aliran.streams import operators as op
 from aliran.streams.engine.buffers import ChangelogBuffer
+from aliran.streams.engine.suppress import SuppressTable
 from aliran.streams.engine.tables import CacheBudget, KeyValueTable, WindowTable
 from aliran.streams.engine.timed_tables import RangeWindowTable, SessionTable, open_timed_table
 from aliran.streams.errors import TopologyError
 from aliran.streams.runtime.store_kinds import BytesStore, open_store, open_view
 from aliran.streams.window_operators import WindowedAggregate
 
-AnyTable: TypeAlias = KeyValueTable | WindowTable | RangeWindowTable | SessionTable
+AnyTable: TypeAlias = KeyValueTable | WindowTable | RangeWindowTable | SessionTable | SuppressTable
 
 _FLUSH_EVERY = 200_000
 """Changes after which memory tables are flushed: about what a second of restoring reads.
@@ -234,6 +235,8 @@ class TaskStores:
         cache = self._cache if self._may_cache(spec) else None
         initial = 0 if self._counts_into(spec.name) else None
         store, changelog = self._bytes[spec.name], self._buffers.get(spec.name)
+        if isinstance(store, ChangeBuffer):
+            return SuppressTable(store, serdes, changelog)
         if windowed := self._windowed_aggregate(spec.name):
             return open_timed_table(windowed, store, serdes, changelog, cache)
         if spec.kind in ("window", "timestamped-window"):

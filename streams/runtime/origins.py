@@ -1,0 +1,40 @@
+"""Where the record comes from that an operator works on: for those that remember it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from aliran.streams.runtime.record_queue import RecordQueue
+    from aliran.streams.runtime.task import StreamTask
+
+Origin: TypeAlias = tuple[str, int, int]
+"""Topic, partition and offset."""
+
+
+class RecordOrigins:
+    """Knows the origin of the current record. Kafka: parts of `ProcessorRecordContext`.
+
+    Attributes:
+        override: What to say instead, while something that was held back is forwarded.
+    """
+
+    def __init__(self, task: StreamTask) -> None:
+        self.override: Origin | None = None
+        self._task = task
+        self._last: Origin = ("", -1, -1)
+
+    @property
+    def origin(self) -> Origin:
+        """The origin of the record being processed; between records, of the last one."""
+        if self.override is not None:
+            return self.override
+        current = self._task.current
+        if current is None:
+            return self._last
+        return current.columns.topic, current.columns.partition, current.offset
+
+    def ran(self, queue: RecordQueue) -> None:
+        """Remember the last record that a queue has run."""
+        if queue.next_offset is not None:
+            self._last = (*queue.topic_partition, queue.next_offset - 1)
