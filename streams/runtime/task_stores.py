@@ -124,7 +124,7 @@ class TaskStores:
         """Return the table of a DSL store."""
         return self._tables[name]
 
-    def table_of(self, node: op.ProcessorNode) -> AnyTable:
+    def table_of(self, node: op.ProcessorNode) -> Any:
         """Return the table that a node updates."""
         return self._tables[getattr(node.operator, "store")]  # noqa: B009  (not all have one)
 
