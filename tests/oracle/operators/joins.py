@@ -59,7 +59,7 @@ def _join_stream(p: Program, s: Statement) -> Handle:
     call, keyed = joiner(s)
     named_api: Any = api
     windows = named_api.JoinWindows.of_time_difference_and_grace(0, s.args["grace"])
-    windows = windows.before(s.args["before"]).after(s.args["after"])
+    windows = windows.after(s.args["after"]).before(s.args["before"])
     config = named_api.StreamJoined(
         key=serde(left.key),
         value=serde(left.value),
@@ -143,11 +143,11 @@ def _draw_join_tables(g: Generator, at: int) -> Draft | None:
     return g.then(at, "joinTables", shape, (other,), **args)
 
 
-@operator("joinForeign", api.TopologyTestDriver, "foreign_keys_are_not_built_yet")
+@operator("joinForeign")
 def _join_foreign(p: Program, s: Statement) -> Handle:
     left, right = p.of(s), p.of(s, 1)
     type_ = JOINERS[s.args["fn"]].type
-    call, _ = joiner(s)
+    call, _ = joiner(Statement("", (), {"fn": s.args["fn"]}))  # "keyed" is of the extractor
     extract = VALUES[s.args["foreign"]].call
     foreign = extract if s.args.get("keyed") else lambda v: extract(None, v)
     method = getattr(left.object, METHODS[s.args["kind"]])

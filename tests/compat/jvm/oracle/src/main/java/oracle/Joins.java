@@ -59,7 +59,7 @@ final class Joins {
         final Handle left = s.of(0);
         final Handle right = s.of(1);
         final JoinWindows windows = JoinWindows.ofTimeDifferenceAndGrace(
-            java.time.Duration.ZERO, s.duration("grace")).before(s.duration("before")).after(s.duration("after"));
+            java.time.Duration.ZERO, s.duration("grace")).after(s.duration("after")).before(s.duration("before"));
         StreamJoined<Object, Object, Object> joined =
             StreamJoined.with(serde(left.key()), serde(left.value()), serde(right.value()));
         joined = s.has("name") ? joined.withName(s.text("name")) : joined;
