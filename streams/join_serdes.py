@@ -99,6 +99,12 @@ def append_to_list(data: bytes | None, entry: bytes) -> bytes:
     return b"".join((head, data[_LIST_HEAD.size :], _LENGTH.pack(len(entry)), entry))
 
 
+def list_length(data: bytes) -> int:
+    """Return how many entries `pack_list` made `data` of."""
+    count: int = _LIST_HEAD.unpack_from(data)[1]
+    return count
+
+
 def unpack_list(data: bytes) -> list[bytes]:
     """Return the entries that `pack_list` made `data` of."""
     _, count = _LIST_HEAD.unpack_from(data)

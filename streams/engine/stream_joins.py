@@ -13,6 +13,7 @@ from aliran.streams.engine.buffers import ChangelogBuffer
 from aliran.streams.join_serdes import (
     KEY_PREFIX_BYTES,
     append_to_list,
+    list_length,
     pack_prefix,
     unpack_list,
     unpack_prefix,
@@ -145,6 +146,8 @@ class UnmatchedTable:
             look_ahead = windows.after_ms if is_left else windows.before_ms
             if time + look_ahead + windows.grace_ms >= self.stream_time:
                 left_open, right_open = left_open or is_left, right_open or not is_left
+                if left_open and right_open and list_length(values) > 1:
+                    break  # Kafka's iterator gives each value of a key, and stops at the second
                 continue
             typed = self._key_serde.deserializer(key[KEY_PREFIX_BYTES:])
             serde = self._left if is_left else self._right

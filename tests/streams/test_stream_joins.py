@@ -266,6 +266,19 @@ def test_a_driver_shows_what_waits_for_a_match() -> None:
         ]
 
 
+def test_two_values_of_one_time_stop_the_look_for_closed_windows_as_on_the_jvm() -> None:
+    topology = build(lambda s, o: s.outer_join(o, both, before=0, after=60, grace=100))
+    records = [
+        ("left", "a", "l1", 140),
+        ("right", "b", "r1", 179),
+        ("right", "b", "r2", 179),
+        ("right", "c", "r3", 199),
+        ("right", "b", "r4", 259),  # looks, and stops at r2: nothing has closed
+        ("right", "a", "r5", 297),
+    ]
+    assert run(topology, *records) == [("b", "None-r1", 179), ("b", "None-r2", 179)]
+
+
 def test_throttling_of_outer_joins_can_be_set() -> None:
     topology = build(lambda s, o: s.left_join(o, both, 10))
     records = [("left", "k", "a", 0), ("left", "k", "b", 100), ("left", "k", "c", 200)]
