@@ -27,6 +27,7 @@ from aliran.streams.errors import (
     TopologyError,
 )
 from aliran.streams.foreign_key_join import TableJoined
+from aliran.streams.global_table import GlobalKTable
 from aliran.streams.grouped import KGroupedStream
 from aliran.streams.grouped_table import KGroupedTable
 from aliran.streams.join_windows import JoinWindows
@@ -84,6 +85,7 @@ __all__ = [
     "EmitStrategy",
     "FixedKeyProcessor",
     "FixedKeyProcessorContext",
+    "GlobalKTable",
     "Grouped",
     "IllegalStateError",
     "InvalidTimestampError",

@@ -15,12 +15,12 @@ from aliran.streams.config_objects import (
 )
 from aliran.streams.dsl import Dsl, Place, key_value_store
 from aliran.streams.errors import TopologyError
-from aliran.streams.functions import check_function
+from aliran.streams.global_builder import GlobalBuilder, suffixed, topic_names
 from aliran.streams.graph import SourcePlan, TablePlan
 from aliran.streams.kstream import KStream
 from aliran.streams.ktable import KTable
 from aliran.streams.naming import check_name
-from aliran.streams.operators import AnyFunction, SourceNode, StoreSpec
+from aliran.streams.operators import AnyFunction, StoreSpec
 
 if TYPE_CHECKING:
     from aliran.streams.describe import TopologyDescription
@@ -32,7 +32,7 @@ V = TypeVar("V")
 Topics = str | Iterable[str]
 
 
-class StreamsBuilder:
+class StreamsBuilder(GlobalBuilder):
     """Builds a topology from streams and tables. Kafka: `StreamsBuilder`.
 
     >>> builder = StreamsBuilder()
@@ -58,7 +58,7 @@ class StreamsBuilder:
     def __init__(
         self, *, default_key: SerdeLike[Any] = str, default_value: SerdeLike[Any] = str
     ) -> None:
-        self._dsl = Dsl(serde_for(default_key), serde_for(default_value))
+        super().__init__(Dsl(serde_for(default_key), serde_for(default_value)))
 
     @overload
     def stream(
@@ -125,7 +125,7 @@ class StreamsBuilder:
             TopologyError: A name is illegal or taken.
         """
         config = with_keywords("stream", consumed, Consumed(), **keywords)
-        names = _topic_names(topics)
+        names = topic_names(topics)
         source = self._dsl.names.processor("KSTREAM-SOURCE-", config.name)
         node = self._source(source, names, config)
         step = SourcePlan(source, node)
@@ -239,9 +239,9 @@ class StreamsBuilder:
         )
         storing = with_keywords("table", materialized, Materialized(), store=store, **options)
         names = self._dsl.names
-        (read,) = _topic_names([topic])
+        (read,) = topic_names([topic])
         store_name = storing.store or names.store(f"{read}-")
-        source = names.processor("KSTREAM-SOURCE-", _suffixed(reading.name, "-source"))
+        source = names.processor("KSTREAM-SOURCE-", suffixed(reading.name, "-source"))
         table = names.processor("KTABLE-SOURCE-", reading.name)
         node = self._source(source, (read,), reading, storing)
         key = node.key_serde or self._dsl.default_key
@@ -274,53 +274,3 @@ class StreamsBuilder:
     def describe(self) -> TopologyDescription:
         """Return the description of the topology as it stands."""
         return self.build().describe()
-
-    def _source(
-        self,
-        name: str,
-        topics: tuple[str, ...],
-        consumed: Consumed[Any, Any],
-        materialized: Materialized[Any, Any] | None = None,
-    ) -> SourceNode:
-        if consumed.timestamp_extractor is not None:
-            check_function(
-                "timestamp_extractor",
-                "extract(record, partition_time)",
-                consumed.timestamp_extractor,
-            )
-        if consumed.offset_reset not in (None, "earliest", "latest"):
-            raise TopologyError(
-                f"offset_reset is 'earliest' or 'latest', got {consumed.offset_reset!r}"
-            )
-        key, value = consumed.key, consumed.value
-        if materialized is not None:
-            key = materialized.key if key is None else key
-            value = materialized.value if value is None else value
-        return SourceNode(
-            name,
-            topics,
-            self._dsl.default_key if key is None else serde_for(key),
-            self._dsl.default_value if value is None else serde_for(value),
-            consumed.timestamp_extractor,
-            consumed.offset_reset,
-        )
-
-
-def _topic_names(topics: Any) -> tuple[str, ...]:
-    if isinstance(topics, str):
-        return (check_name(topics, "topic name"),)
-    if hasattr(topics, "pattern"):
-        raise TopologyError(
-            f"topics by pattern ({topics.pattern!r}) are not supported: name them, "
-            "stream(['a', 'b'])"
-        )
-    if not isinstance(topics, Iterable):
-        raise TopologyError(f"stream takes the name of a topic or several, got {topics!r}")
-    names = tuple(check_name(topic, "topic name") for topic in topics)
-    if not names:
-        raise TopologyError("stream takes the name of a topic or several, got none")
-    return tuple(dict.fromkeys(names))
-
-
-def _suffixed(name: str | None, suffix: str) -> str | None:
-    return None if name is None else name + suffix

@@ -72,22 +72,50 @@ class SubtopologyDescription:
 
 
 @dataclass(frozen=True)
+class GlobalStoreDescription:
+    """What feeds a global store.
+
+    Attributes:
+        id: Its number among the sub-topologies.
+        source: What is read.
+        processor: What writes the store.
+    """
+
+    id: int
+    source: NodeDescription
+    processor: NodeDescription
+
+    def __str__(self) -> str:
+        return (
+            f"Sub-topology: {self.id} for global store (will not generate tasks)\n"
+            f"    {self.source}\n    {self.processor}\n"
+        )
+
+
+@dataclass(frozen=True)
 class TopologyDescription:
     """A topology in words; `str()` gives Kafka's text.
 
     Attributes:
         subtopologies: By their number.
+        global_stores: By their number.
     """
 
     subtopologies: tuple[SubtopologyDescription, ...]
+    global_stores: tuple[GlobalStoreDescription, ...] = ()
 
     def __str__(self) -> str:
-        return "Topologies:\n " + "".join(f"  {each}" for each in self.subtopologies)
+        parts = {each.id: str(each) for each in self.subtopologies}
+        parts |= {each.id: str(each) for each in self.global_stores}
+        return "Topologies:\n " + "".join(f"  {parts[number]}" for number in sorted(parts))
 
 
 def describe(topology: Topology) -> TopologyDescription:
     """Return the description of a topology."""
-    return TopologyDescription(tuple(_described(each) for each in topology.subtopologies()))
+    return TopologyDescription(
+        tuple(_described(each) for each in topology.subtopologies()),
+        tuple(_described_global(each) for each in topology.global_parts()),
+    )
 
 
 class _Linked:
@@ -136,6 +164,15 @@ def _described(subtopology: Subtopology) -> SubtopologyDescription:
             NodeDescription(each.node, _names(each.successors), _names(each.predecessors))
             for each in ordered
         ),
+    )
+
+
+def _described_global(part: Subtopology) -> GlobalStoreDescription:
+    source, processor = part.nodes
+    return GlobalStoreDescription(
+        part.id,
+        NodeDescription(source, (processor.name,), ()),
+        NodeDescription(processor, (), (source.name,)),
     )
 
 

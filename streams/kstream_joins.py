@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from aliran.streams import inference
-from aliran.streams.config_objects import Joined, with_keywords
+from aliran.streams.config_objects import Joined, NameLike, text_of, with_keywords
 from aliran.streams.dsl import Place, behind_repartition, new_repartition
 from aliran.streams.errors import TopologyError
-from aliran.streams.functions import takes_key
+from aliran.streams.functions import check_function, takes_key
+from aliran.streams.global_table import GlobalKTable, KeySelector
 from aliran.streams.graph import ProcessorPlan, RepartitionPlan
 from aliran.streams.join_windows import join_windows
 from aliran.streams.ktable import KTable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from aliran.core.durations import Duration
     from aliran.serdes import SerdeLike
-    from aliran.streams.config_objects import NameLike
     from aliran.streams.kstream import KStream
     from aliran.streams.stream_joins import StreamJoinOptions
 
@@ -41,6 +41,26 @@ class KStreamJoins(StreamTransforms[K, V]):
         super().__init__(place)
         self._join_repartition: RepartitionPlan | None = None
 
+    @overload
+    def join(
+        self,
+        table: GlobalKTable[Any, VT],
+        joiner: Callable[[K, V, VT], V2],
+        *,
+        key_selector: KeySelector | None = None,
+        with_key: bool | None = None,
+        name: NameLike = None,
+    ) -> KStream[K, V2]: ...
+    @overload
+    def join(
+        self,
+        table: GlobalKTable[Any, VT],
+        joiner: Callable[[V, VT], V2],
+        *,
+        key_selector: KeySelector | None = None,
+        with_key: bool | None = None,
+        name: NameLike = None,
+    ) -> KStream[K, V2]: ...
     @overload
     def join(
         self,
@@ -110,6 +130,26 @@ class KStreamJoins(StreamTransforms[K, V]):
         """
         return self._join("join", *arguments, **keywords)
 
+    @overload
+    def left_join(
+        self,
+        table: GlobalKTable[Any, VT],
+        joiner: Callable[[K, V, VT | None], V2],
+        *,
+        key_selector: KeySelector | None = None,
+        with_key: bool | None = None,
+        name: NameLike = None,
+    ) -> KStream[K, V2]: ...
+    @overload
+    def left_join(
+        self,
+        table: GlobalKTable[Any, VT],
+        joiner: Callable[[V, VT | None], V2],
+        *,
+        key_selector: KeySelector | None = None,
+        with_key: bool | None = None,
+        name: NameLike = None,
+    ) -> KStream[K, V2]: ...
     @overload
     def left_join(
         self,
@@ -227,8 +267,10 @@ class KStreamJoins(StreamTransforms[K, V]):
             )
             config = with_keywords(method, given, StreamJoined(), **keywords)
             return self._join_stream(method, other, joiner, windows, config, with_key)
+        if isinstance(other, GlobalKTable) and method != "outer_join":
+            return self._join_global(method, other, joiner, with_key, **keywords)
         if not isinstance(other, KTable) or method == "outer_join":
-            takes = "KStream" if method == "outer_join" else "KStream or KTable"
+            takes = "KStream" if method == "outer_join" else "KStream, KTable or GlobalKTable"
             raise TopologyError(f"{method} takes a {takes}, got {type(other).__name__}")
         given = configs[0] if configs else keywords.pop("joined", None)
         joined = with_keywords(method, given, Joined(), **keywords)
@@ -285,6 +327,27 @@ class KStreamJoins(StreamTransforms[K, V]):
                 needs_repartition=False,
             )
         )
+
+    def _join_global(
+        self,
+        method: str,
+        table: GlobalKTable[Any, Any],
+        joiner: Callable[..., Any],
+        with_key: bool | None,
+        *,
+        key_selector: KeySelector | None = None,
+        name: NameLike = None,
+    ) -> KStream[K, Any]:
+        keyed = takes_key(method, joiner, "joiner(value, table_value)", with_key)
+        if key_selector is not None:
+            check_function(method, "key_selector(key, value)", key_selector)
+        left, place = method == "left_join", self._place
+        # Kafka calls the inner join so as well.
+        processor = place.dsl.names.processor("KSTREAM-LEFTJOIN-", text_of(name))
+        operator = StreamTableJoin(table.getter(), joiner, left, keyed, key_selector)
+        step = ProcessorPlan(processor, operator, relaxed_join=left)
+        place.dsl.plan.add(step, place.step)
+        return self._stream(place.at(step, value_serde=inference.value_serde(joiner)))
 
     def _copartitioned_with(self, table: KTable[K, Any], config: Joined[K, V, Any]) -> Place:
         place = self.place_for_join(config.name, config.key, config.value)

@@ -335,12 +335,17 @@ class StreamTableJoin:
 
     `joiner(value, table_value)`, or `joiner(key, value, table_value)` where `with_key`; a left
     join calls it with None where the table has nothing.
+
+    Attributes:
+        key_selector: `key_selector(key, value)` gives the table's key (global tables only); None
+            for the record's own.
     """
 
     table: TableGetter
     joiner: AnyFunction
     left: bool = False
     with_key: bool = False
+    key_selector: AnyFunction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,6 +477,8 @@ class SourceNode:
             for the application's default.
         offset_reset: Where to begin without a committed offset; None for the application's
             default (`earliest`).
+        is_global: Whether every instance reads all partitions, into a store that all its tasks
+            read.
     """
 
     name: str
@@ -480,6 +487,7 @@ class SourceNode:
     value_serde: Serde[Any] | None = None
     timestamp_extractor: AnyFunction | None = None
     offset_reset: Literal["earliest", "latest"] | None = None
+    is_global: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,15 +22,20 @@ from aliran.core.clock import ManualClock
 from aliran.core.durations import Duration, to_ms
 from aliran.core.types import Columns, Headers, TopicPartition
 from aliran.serdes import Serde, SerdeLike, serde_for
-from aliran.storage.state import MemoryStateDatabase, RocksDBStateDatabase, StateDatabase
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import IllegalStateError, StreamsError
 from aliran.streams.processor import Record
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_default_serdes
-from aliran.streams.runtime.store_kinds import rocksdb_options
-from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId, TaskStatistics
-from aliran.streams.runtime.task_stores import TaskDatabases, TaskStores
+from aliran.streams.runtime.global_state import GlobalTask, open_databases
+from aliran.streams.runtime.task import (
+    StreamTask,
+    TaskEnvironment,
+    TaskId,
+    TaskStatistics,
+    combined,
+)
+from aliran.streams.runtime.task_stores import TaskStores
 from aliran.streams.topology import Topology
 
 K = TypeVar("K")
@@ -93,21 +98,28 @@ class TopologyTestDriver:
             outer_join_emit_interval_ms=settings.outer_join_emit_interval_ms,
             window_emit_interval_ms=settings.window_emit_interval_ms,
         )
+        self._global: GlobalTask | None = None
+        if topology.global_stores:
+            path = None if state_dir is None else f"{state_dir}-global"
+            databases = open_databases(topology.global_stores, path)
+            self._global = GlobalTask(environment, databases)
+            self._global.initialize({})
         stores = TaskStores(
-            topology.stores,
-            topology.nodes,
-            _open_databases(topology, state_dir),
+            topology.task_stores,
+            topology.task_nodes,
+            open_databases(topology.task_stores, state_dir),
             {
                 spec.name: TopicPartition(
                     topology.changelog_topic(spec.name, settings.application_id), 0
                 )
-                for spec in topology.stores
+                for spec in topology.task_stores
                 if spec.logging
             },
             environment.cache,
         )
-        self._task = StreamTask(TaskId(0, 0), topology.nodes, environment, stores)
+        self._task = StreamTask(TaskId(0, 0), topology.task_nodes, environment, stores)
         self._inputs = {topic for topic, _ in self._task.inputs}
+        self._global_inputs = {topic for topic, _ in self._global.inputs} if self._global else set()
         self._task.initialize({})
 
     # ------------------------------------------------------------------ topics
@@ -156,10 +168,10 @@ class TopologyTestDriver:
             ProcessingError: The record could not be processed.
         """
         self._check_open()
-        if topic not in self._inputs:
+        if topic not in self._inputs | self._global_inputs:
             raise StreamsError(
                 f"the topology does not read topic {topic!r}; it reads "
-                f"{', '.join(sorted(self._inputs)) or 'nothing'}"
+                f"{', '.join(sorted(self._inputs | self._global_inputs)) or 'nothing'}"
             )
         self._enqueue(topic, key, value, timestamp_ms, headers)
         self._complete()
@@ -193,6 +205,8 @@ class TopologyTestDriver:
         Raises:
             TopologyError: There is none of that name.
         """
+        if any(spec.name == name for spec in self._topology.global_stores):
+            return self._task.environment.global_stores.view(name, self._clock.time_ms)
         return self._task.stores.open_view(name, self._clock.time_ms)
 
     get_key_value_store = get_state_store
@@ -205,13 +219,17 @@ class TopologyTestDriver:
 
     def statistics(self) -> TaskStatistics:
         """Return the counters: records processed, dropped, and skipped after an error."""
-        return self._task.statistics
+        return combined(
+            self._task.statistics, *([] if self._global is None else [self._global.statistics])
+        )
 
     def close(self) -> None:
         """Close processors and stores; a second call does nothing."""
         if not self._closed:
             self._closed = True
             self._task.close()
+            if self._global is not None:
+                self._global.close()
 
     def __enter__(self) -> Self:
         return self
@@ -244,6 +262,10 @@ class TopologyTestDriver:
             [time_ms],
             [headers] if headers else None,
         )
+        if topic in self._global_inputs and self._global is not None:
+            self._global.update(columns)
+            self._global.stores.commit({})
+            return
         self._task.add(columns)
 
     def _complete(self) -> None:
@@ -263,7 +285,7 @@ class TopologyTestDriver:
             headers = () if columns.headers is None else columns.headers[index]
             key, value = columns.keys[index], columns.values[index]
             queue.append(Record(key, value, columns.timestamps[index], headers))
-            if columns.topic in self._inputs:
+            if columns.topic in self._inputs or columns.topic in self._global_inputs:
                 self._enqueue(columns.topic, key, value, columns.timestamps[index], headers)
 
 
@@ -403,15 +425,3 @@ class TestOutputTopic(Generic[K, V]):
     def read_values_to_list(self) -> list[Any]:
         """Return the values of all records left."""
         return [self.read_value() for _ in range(self.queue_size())]
-
-
-def _open_databases(topology: Topology, state_dir: str | None) -> TaskDatabases:
-    persistent = [spec.name for spec in topology.stores if spec.persistent]
-    memory = [spec.name for spec in topology.stores if not spec.persistent]
-    database: StateDatabase
-    if state_dir is None:
-        database = MemoryStateDatabase(persistent)
-    else:
-        options = rocksdb_options(topology.stores)
-        database = RocksDBStateDatabase(state_dir, persistent, store_options=options)
-    return TaskDatabases(database, MemoryStateDatabase(memory))

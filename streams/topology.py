@@ -94,9 +94,35 @@ class Topology:
     def subtopologies(self) -> tuple[Subtopology, ...]:
         """Return the parts that share no node and no store, numbered as by Kafka.
 
-        Kafka numbers them in the order in which their first nodes were defined.
+        Kafka numbers them in the order in which their first nodes were defined. Those that feed
+        global stores have a number too, but no tasks; they are not among these.
         """
-        return self._subtopologies
+        return tuple(part for part in self._parts if not _is_global(part))
+
+    def global_parts(self) -> tuple[Subtopology, ...]:
+        """Return the parts that feed global stores: a source and a processor each."""
+        return tuple(part for part in self._parts if _is_global(part))
+
+    @cached_property
+    def task_nodes(self) -> tuple[Node, ...]:
+        """All nodes but those that feed global stores."""
+        apart = {node.name for part in self.global_parts() for node in part.nodes}
+        return tuple(node for node in self.nodes if node.name not in apart)
+
+    @cached_property
+    def global_nodes(self) -> tuple[Node, ...]:
+        """The nodes that feed global stores."""
+        return tuple(node for part in self.global_parts() for node in part.nodes)
+
+    @cached_property
+    def global_stores(self) -> tuple[StoreSpec, ...]:
+        """The stores that all tasks read and none writes."""
+        return tuple(self.store(name) for name in _stores_of(self.global_nodes))
+
+    @cached_property
+    def task_stores(self) -> tuple[StoreSpec, ...]:
+        """All stores but the global ones."""
+        return tuple(store for store in self.stores if store not in self.global_stores)
 
     def describe(self) -> TopologyDescription:
         """Return a description whose `str()` is Kafka's text, to the byte."""
@@ -129,13 +155,23 @@ class Topology:
         return children
 
     @cached_property
-    def _subtopologies(self) -> tuple[Subtopology, ...]:
+    def _parts(self) -> tuple[Subtopology, ...]:
         root = _grouped(self.nodes)
         groups = dict.fromkeys(root[node.name] for node in self.nodes)
         return tuple(
             Subtopology(number, tuple(node for node in self.nodes if root[node.name] == group))
             for number, group in enumerate(groups)
         )
+
+
+def _is_global(part: Subtopology) -> bool:
+    return any(isinstance(node, SourceNode) and node.is_global for node in part.nodes)
+
+
+def _stores_of(nodes: Iterable[Node]) -> Iterable[str]:
+    return dict.fromkeys(
+        store for node in nodes if isinstance(node, ProcessorNode) for store in node.stores
+    )
 
 
 def parents_of(node: Node) -> tuple[str, ...]:

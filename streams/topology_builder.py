@@ -157,6 +157,41 @@ class TopologyBuilder:
             self.connect_processor_and_state_stores(processor, store.name)
         return self
 
+    def add_global_store(
+        self,
+        store: StoreSpec,
+        source: str,
+        topic: str,
+        processor: str,
+        supplier: Callable[[], Any],
+        *,
+        key: SerdeLike[Any] | None = None,
+        value: SerdeLike[Any] | None = None,
+    ) -> TopologyBuilder:
+        """Add a store that a processor fills from all partitions of a topic, in each instance.
+
+        Args:
+            store: The store; it has no changelog but the topic.
+            source: Name of the node that reads.
+            topic: The topic; nothing else may read it.
+            processor: Name of the processor.
+            supplier: Makes the processor; a `Processor` class will do.
+            key: Type or serde of the keys; None leaves it to the application's default.
+            value: Type or serde of the values; as above.
+
+        Raises:
+            TopologyError: A name is taken, or the topic is read already.
+        """
+        check_function("add_global_store", "supplier()", supplier)
+        if store.name in self._stores:
+            raise TopologyError(f"there is already a store named {store.name!r}")
+        self.add_source(source, topic, key=key, value=value)
+        node = self._nodes[source]
+        if isinstance(node, SourceNode):
+            self._nodes[source] = replace(node, is_global=True)
+        self.add_state_store(replace(store, logging=False, caching=False, changelog_config={}))
+        return self.add_node(ProcessorNode(processor, Custom(supplier), (source,), (store.name,)))
+
     def add_read_only_state_store(
         self,
         store: StoreSpec,

@@ -113,7 +113,12 @@ def _write_value_of(c: Compiler, store: str, key: str) -> str:
 def _write_stream_table_join(
     c: Compiler, node: op.ProcessorNode, spec: op.StreamTableJoin, v: Vars
 ) -> None:
-    code, key = c.code, c.key(v)
+    code, own_key = c.code, c.key(v)
+    key = own_key
+    if spec.key_selector is not None:
+        key = c.fresh("k")
+        selector = c.bind("f", spec.key_selector)
+        code.line(f"{key} = {selector}({own_key}, {v.value})", "call the key selector")
     missing = f"{v.value} is None" if spec.left else f"{key} is None or {v.value} is None"
     with code.block(f"if {missing}:"):
         code.line("stats.dropped_records += 1")
@@ -126,10 +131,10 @@ def _write_stream_table_join(
                 else _mapped(c, transform, key, right)
             )
         if spec.left:
-            _write_joined(c, node, spec, v, key, right)
+            _write_joined(c, node, spec, v, own_key, right)
         else:
             with code.block(f"if {right} is not None:"):
-                _write_joined(c, node, spec, v, key, right)
+                _write_joined(c, node, spec, v, own_key, right)
 
 
 def _is_plain(getter: op.TableGetter) -> bool:

@@ -94,6 +94,14 @@ class TaskProcessorContext:
             TopologyError: It is not connected to it; the message says how to.
         """
         connected = self._node.stores if isinstance(self._node, op.ProcessorNode) else ()
+        if name in self._stores:
+            return self._stores[name]
+        environment = self._task.environment
+        if name not in connected and any(
+            spec.name == name for spec in environment.topology.global_stores
+        ):
+            view = environment.global_stores.view(name, lambda: self.timestamp)
+            return self._stores.setdefault(name, view)
         if name not in connected:
             raise TopologyError(
                 f"processor {self._node.name!r} is not connected to a store {name!r} (connected: "

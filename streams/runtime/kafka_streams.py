@@ -24,6 +24,7 @@ from aliran.streams.errors import IllegalStateError, TopologyError
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_default_serdes
 from aliran.streams.runtime.garbage import TunedCollector
+from aliran.streams.runtime.global_state import GlobalState
 from aliran.streams.runtime.internal_topics import TopicPlan
 from aliran.streams.runtime.partition_counts import PartitionCounts
 from aliran.streams.runtime.state import NEXT, State, StateListener
@@ -328,7 +329,8 @@ class KafkaStreams:
                 config.buffered_records_per_partition,
                 config.max_task_idle_ms,
             )
-            loop = self._loop = StreamLoop(transport, factory, settings, self._clock)
+            state = GlobalState(environment, transport, self._state_dir(), self._clock)
+            loop = self._loop = StreamLoop(transport, factory, settings, self._clock, state)
             if self._stopping:
                 loop.stop()
             topics = [

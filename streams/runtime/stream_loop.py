@@ -23,7 +23,8 @@ from functools import partial
 from aliran.clients.transport import GroupFencedError, Position, Transport
 from aliran.core.clock import Clock
 from aliran.core.types import TopicPartition
-from aliran.streams.runtime.task import StreamTask, TaskId, TaskStatistics
+from aliran.streams.runtime.global_state import GlobalState
+from aliran.streams.runtime.task import StreamTask, TaskId, TaskStatistics, combined
 from aliran.streams.runtime.task_factory import TaskFactory
 
 logger = logging.getLogger("aliran.streams")
@@ -60,7 +61,12 @@ class StreamLoop:
     """
 
     def __init__(
-        self, transport: Transport, factory: TaskFactory, settings: LoopSettings, clock: Clock
+        self,
+        transport: Transport,
+        factory: TaskFactory,
+        settings: LoopSettings,
+        clock: Clock,
+        global_state: GlobalState,
     ) -> None:
         self.tasks: dict[TaskId, StreamTask] = {}
         self.commits = 0
@@ -68,6 +74,7 @@ class StreamLoop:
         self._factory = factory
         self._settings = settings
         self._clock = clock
+        self._global_state = global_state
         self._task_of: dict[TopicPartition, StreamTask] = {}
         self._paused: set[TopicPartition] = set()
         self._idle_since: dict[TaskId, float] = {}
@@ -101,12 +108,8 @@ class StreamLoop:
 
     def statistics(self) -> TaskStatistics:
         """Return the counters of all tasks together, those that are closed by now included."""
-        counted = [self._closed, *(task.statistics for task in list(self.tasks.values()))]
-        return TaskStatistics(
-            sum(each.processed_records for each in counted),
-            sum(each.dropped_records for each in counted),
-            sum(each.failed_records for each in counted),
-        )
+        running = [task.statistics for task in list(self.tasks.values())]
+        return combined(self._closed, self._global_state.statistics(), *running)
 
     def run(
         self, on_running: Callable[[], None], on_rebalancing: Callable[[], None] | None = None
@@ -124,11 +127,13 @@ class StreamLoop:
         self._on_running = on_running
         self._on_rebalancing = on_rebalancing or _do_nothing
         try:
+            self._global_state.start()
             while not self._stopping.is_set():
                 self._turn()
             self._commit_if_still_mine()
         finally:
             self._close_tasks()
+            self._global_state.close()
             self._ended = True
             for event in self._waiters:
                 event.set()
@@ -137,7 +142,8 @@ class StreamLoop:
 
     def _turn(self) -> None:
         waiters = list(self._waiters)
-        found = self._poll()
+        found = self._global_state.update(force=bool(waiters))
+        found = self._poll() or found
         processed = self._process()
         self._send()
         self._punctuate()

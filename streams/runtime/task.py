@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -68,6 +68,35 @@ class TaskStatistics:
     failed_records: int = 0
 
 
+class GlobalStores:
+    """What tasks see of the global stores: nothing until there is a task that writes them."""
+
+    def __init__(self) -> None:
+        self.task: StreamTask | None = None
+
+    def table(self, name: str) -> Any:
+        """Return the table of a global store."""
+        return self._running(name).stores.table(name)
+
+    def view(self, name: str, current_time: Callable[[], int]) -> Any:
+        """Return a global store as processors see it."""
+        return self._running(name).stores.open_view(name, current_time)
+
+    def _running(self, name: str) -> StreamTask:
+        if self.task is None:
+            raise ProcessingError(f"the global store {name!r} is not open yet")
+        return self.task
+
+
+def combined(*statistics: TaskStatistics) -> TaskStatistics:
+    """Return the sums of counters."""
+    return TaskStatistics(
+        sum(each.processed_records for each in statistics),
+        sum(each.dropped_records for each in statistics),
+        sum(each.failed_records for each in statistics),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TaskEnvironment:
     """What all tasks of an application share.
@@ -77,6 +106,7 @@ class TaskEnvironment:
         cache: The budget of the record caches; None makes every update visible.
         default_extractor: Of sources that name none; None for the records' own times.
         max_run: The most records processed at one go; tests set 1.
+        global_stores: The stores that all tasks read.
         outer_join_emit_interval_ms: See `StreamsConfig`.
         window_emit_interval_ms: See `StreamsConfig`.
     """
@@ -90,6 +120,7 @@ class TaskEnvironment:
     on_error: OnError = "fail"
     default_extractor: Callable[..., int] | None = None
     max_run: int = 1 << 60
+    global_stores: GlobalStores = field(default_factory=GlobalStores)
     outer_join_emit_interval_ms: int = 1000
     window_emit_interval_ms: int = 1000
 
@@ -340,6 +371,8 @@ class StreamTask:
 
     def table(self, store: str) -> Any:
         """Return the table of a store."""
+        if any(spec.name == store for spec in self._environment.topology.global_stores):
+            return self._environment.global_stores.table(store)
         return self.stores.table(store)
 
     def processor(self, node: op.ProcessorNode) -> Callable[[Any], None]:
@@ -416,13 +449,13 @@ class StreamTask:
         return self._environment.topology.decorate(topic, self._environment.application_id)
 
     def _make_queues(self, code: Compiled) -> Iterator[RecordQueue]:
-        inputs = set(self.inputs)
+        inputs = self.inputs
         for source in self._nodes:
             if not isinstance(source, op.SourceNode):
                 continue
             for topic in source.topics:
-                partition = TopicPartition(self._full_name(topic), self.id.partition)
-                if partition in inputs:
+                name = self._full_name(topic)
+                for partition in (each for each in inputs if each.topic == name):
                     yield RecordQueue(
                         partition,
                         code.sources[source.name],

@@ -199,6 +199,18 @@ class TaskStores:
             self._databases.persistent.flush()
             self._unflushed = 0
 
+    def commit_positions(self, positions: dict[TopicPartition, int]) -> None:
+        """Write all that is staged, and how far the topics behind the stores were read."""
+        for database, persistent in (
+            (self._databases.persistent, True),
+            (self._databases.memory, False),
+        ):
+            names = [name for name, spec in self._specs.items() if spec.persistent is persistent]
+            offsets = {str(partition): offset for partition, offset in positions.items()}
+            commit_changes(
+                [self._bytes[name] for name in names], database, offsets if persistent else {}
+            )
+
     def take_dropped(self) -> int:
         """Return how many puts came after their window had expired, since the last call."""
         windows = [each for each in self._bytes.values() if hasattr(each, "dropped")]

@@ -17,6 +17,7 @@ from aliran.streams import (
     KGroupedTable,
     KTable,
     ProcessingError,
+    Processor,
     Record,
     Stores,
     StreamsBuilder,
@@ -488,6 +489,79 @@ def foreign_joins_in_a_row(b: StreamsBuilder) -> None:
 def foreign_join_joined_by_key(b: StreamsBuilder) -> None:
     joined = b.table("left").left_join(b.table("right"), plus, foreign_key=reference)
     joined.outer_join(b.table("third"), plus).to_stream().to("out")
+
+
+# ---------------------------------------------------------------------------- global tables
+
+
+def own_key(key: str, value: str) -> str:
+    return key
+
+
+@case
+def global_join(b: StreamsBuilder) -> None:
+    def select(key: str, value: str | None) -> str | None:
+        return None if value is None else "abcd"[int(value) % 4]
+
+    b.stream("left").join(b.global_table("right"), plus, key_selector=select).to("out")
+
+
+@case
+def global_left_join(b: StreamsBuilder) -> None:
+    def joiner(key: str, one: str, two: str | None) -> str:
+        return f"{java(key)}:{plus(one, two)}"
+
+    table = b.global_table("right", store="rows")
+    b.stream("left").left_join(table, joiner, name="look-up").to("out")
+
+
+@case
+def global_join_of_a_rekeyed_stream(b: StreamsBuilder) -> None:
+    table = b.global_table("right", name="everywhere")
+    rekeyed = b.stream("left").select_key(lambda k, v: v)
+    joined = rekeyed.left_join(table, plus, key_selector=own_key)
+    joined.group_by_key().count().to_stream().to("out")
+    b.stream("third").join(table, plus, key_selector=own_key).to("more")
+
+
+@case
+def global_tables(b: StreamsBuilder) -> None:
+    one, table, two = b.global_table("one"), b.table("table"), b.global_table("two")
+    joined = table.to_stream().left_join(one, plus).left_join(two, plus, key_selector=own_key)
+    joined.to("out")
+
+
+class Keep(Processor[str, str, None, None]):
+    """Writes a global store."""
+
+    def process(self, record: Record[str, str]) -> None:
+        if record.key is not None:
+            value = None if record.value is None else f"{record.value}@{record.timestamp}"
+            self.context.get_state_store("kept").put(record.key, value)
+
+
+class Look(Processor[str, str, str, str]):
+    """Reads a global store that it is not connected to."""
+
+    def process(self, record: Record[str, str]) -> None:
+        store = self.context.get_state_store("kept")
+        value = "none" if record.key is None else store.get(record.key)
+        self.context.forward(record.with_value(value))
+
+
+@case
+def global_store(b: StreamsBuilder) -> None:
+    b.add_global_store(Stores.persistent_key_value_store("kept"), "right", Keep)
+    b.stream("left").process(Look).to("out", key=str, value=str)
+
+
+def test_a_global_table_can_be_looked_into() -> None:
+    b = StreamsBuilder()
+    b.stream("left").join(b.global_table("right", store="rows"), plus).to("out")
+    with TopologyTestDriver(b.build()) as driver:
+        driver.create_input_topic("right").pipe_input("a", "1", timestamp_ms=7)
+        assert list(driver.get_key_value_store("rows").all()) == [("a", ("1", 7))]
+        assert set(driver.get_all_state_stores()) == {"rows"}
 
 
 # ---------------------------------------------------------------------------- the tests

@@ -13,6 +13,8 @@ import org.apache.kafka.common.utils.Bytes;
 import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.kstream.Consumed;
+import org.apache.kafka.streams.kstream.GlobalKTable;
 import org.apache.kafka.streams.kstream.Grouped;
 import org.apache.kafka.streams.kstream.KGroupedTable;
 import org.apache.kafka.streams.kstream.KTable;
@@ -23,6 +25,9 @@ import org.apache.kafka.streams.kstream.TableJoined;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.kstream.ValueTransformerWithKey;
 import org.apache.kafka.streams.processor.ProcessorContext;
+import org.apache.kafka.streams.processor.api.ContextualProcessor;
+import org.apache.kafka.streams.processor.api.Processor;
+import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
 
@@ -96,6 +101,7 @@ public final class Tables {
         groups();
         transforms();
         foreignKeys();
+        globals();
     }
 
     private static void joins() {
@@ -354,5 +360,58 @@ public final class Tables {
         both("foreign_join_joined_by_key", b -> b.<String, String>table("left").leftJoin(b.<String, String>table("right"),
             Tables::reference, Tables::plus).outerJoin(b.<String, String>table("third"), Tables::plus)
             .toStream().to("out"), "left", "right", "third");
+    }
+
+    /** Writes a global store. */
+    private static final class Keep implements Processor<String, String, Void, Void> {
+        private KeyValueStore<String, String> store;
+
+        @Override
+        public void init(final org.apache.kafka.streams.processor.api.ProcessorContext<Void, Void> context) {
+            store = context.getStateStore("kept");
+        }
+
+        @Override
+        public void process(final Record<String, String> record) {
+            if (record.key() != null) {
+                store.put(record.key(), record.value() == null ? null : record.value() + "@" + record.timestamp());
+            }
+        }
+    }
+
+    /** Reads a global store that it is not connected to. */
+    private static final class Look extends ContextualProcessor<String, String, String, String> {
+        @Override
+        public void process(final Record<String, String> record) {
+            final KeyValueStore<String, String> store = context().getStateStore("kept");
+            context().forward(record.withValue(record.key() == null ? "none" : store.get(record.key())));
+        }
+    }
+
+    private static void globals() {
+        both("global_join", b -> b.<String, String>stream("left").join(b.<String, String>globalTable("right"),
+            (k, v) -> v == null ? null : KEYS[Integer.parseInt(v) % 4], Tables::plus).to("out"), "left", "right");
+        both("global_left_join", b -> {
+            final GlobalKTable<String, String> table = b.globalTable("right", Materialized.as("rows"));
+            b.<String, String>stream("left").leftJoin(table, (k, v) -> k, (k, v, w) -> k + ":" + v + "+" + w,
+                Named.as("look-up")).to("out");
+        }, "left", "right");
+        both("global_join_of_a_rekeyed_stream", b -> {
+            final GlobalKTable<String, String> table = b.globalTable("right", Consumed.as("everywhere"));
+            b.<String, String>stream("left").selectKey((k, v) -> v).leftJoin(table, (k, v) -> k, Tables::plus)
+                .groupByKey().count().toStream().to("out", Produced.valueSerde(LONG));
+            b.<String, String>stream("third").join(table, (k, v) -> k, Tables::plus).to("more");
+        }, "left", "right", "third");
+        both("global_tables", b -> {
+            final GlobalKTable<String, String> one = b.globalTable("one");
+            final KTable<String, String> table = b.table("table");
+            final GlobalKTable<String, String> two = b.globalTable("two");
+            table.toStream().leftJoin(one, (k, v) -> k, Tables::plus).leftJoin(two, (k, v) -> k, Tables::plus).to("out");
+        }, "one", "two", "table");
+        both("global_store", b -> {
+            b.addGlobalStore(Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore("kept"), STR, STR), "right",
+                Consumed.with(STR, STR), Keep::new);
+            b.<String, String>stream("left").process(Look::new).to("out");
+        }, "left", "right");
     }
 }
