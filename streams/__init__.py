@@ -30,6 +30,16 @@ from aliran.streams.foreign_key_join import TableJoined
 from aliran.streams.global_table import GlobalKTable
 from aliran.streams.grouped import KGroupedStream
 from aliran.streams.grouped_table import KGroupedTable
+from aliran.streams.handlers import (
+    ErrorHandlerContext,
+    ErrorHandlers,
+    ProducerRecord,
+    Response,
+    Result,
+    dead_letter,
+    log_and_continue,
+    log_and_fail,
+)
 from aliran.streams.join_windows import JoinWindows
 from aliran.streams.kstream import KStream
 from aliran.streams.ktable import KTable
@@ -83,6 +93,8 @@ __all__ = [
     "ConsumerRecord",
     "DeserializationError",
     "EmitStrategy",
+    "ErrorHandlerContext",
+    "ErrorHandlers",
     "FixedKeyProcessor",
     "FixedKeyProcessorContext",
     "GlobalKTable",
@@ -103,11 +115,14 @@ __all__ = [
     "Processor",
     "ProcessorContext",
     "Produced",
+    "ProducerRecord",
     "PunctuationType",
     "Punctuator",
     "Record",
     "RecordMetadata",
     "Repartitioned",
+    "Response",
+    "Result",
     "SessionWindowedCogroupedKStream",
     "SessionWindowedKStream",
     "SessionWindows",
@@ -137,7 +152,10 @@ __all__ = [
     "ValueTransformer",
     "Windowed",
     "Windows",
+    "dead_letter",
     "fail_on_invalid_timestamp",
+    "log_and_continue",
+    "log_and_fail",
     "log_and_skip_on_invalid_timestamp",
     "use_partition_time_on_invalid_timestamp",
     "wallclock_timestamp",

@@ -93,7 +93,7 @@ class TopologyTestDriver:
             partition_count=lambda _topic: 1,
             clock=self._clock,
             cache=CacheBudget(settings.cache_max_bytes) if settings.cache_max_bytes else None,
-            on_error=settings.on_error,
+            handlers=settings.handlers,
             default_extractor=settings.default_timestamp_extractor,
             outer_join_emit_interval_ms=settings.outer_join_emit_interval_ms,
             window_emit_interval_ms=settings.window_emit_interval_ms,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from aliran.core.types import Columns, Headers
 from aliran.protocol.partitioner import partition_for_key
 from aliran.serdes import Serde
+from aliran.streams.errors import StreamsError
 
 _PARTITION_CACHE_SIZE = 100_000
 """Keys whose partition is remembered: hashing one in Python costs twenty times a look-up."""
@@ -134,11 +135,15 @@ class RoutedSink:
 
     Args:
         topic: A topic, or `topic(key, value)` / `topic(key, value, context)` giving one.
-        partitioner: `partitioner(topic, key, value, partition_count)` giving a partition, or None
-            for Kafka's partitioner.
+        partitioner: `partitioner(topic, key, value, partition_count)` giving a partition, several
+            (none to drop the record), or None for Kafka's partitioner.
         serdes: Of key and value.
         open_buffer: Gives the SinkBuffer of a topic and partition (None: by key).
         context: Gives the `RecordMetadata` handed to a `topic` that takes three arguments.
+
+    Attributes:
+        guard: Called with an error of a serialiser and the record; None lets it pass.
+        on_drop: Called for each record that the partitioner sends nowhere.
     """
 
     is_static = False
@@ -146,7 +151,7 @@ class RoutedSink:
     def __init__(
         self,
         topic: str | Callable[..., str],
-        partitioner: Callable[..., int | None] | None,
+        partitioner: Callable[..., int | Collection[int] | None] | None,
         serdes: tuple[Serde[Any] | None, Serde[Any] | None],
         open_buffer: Callable[[str, int | None], SinkBuffer],
         partition_count: Callable[[str], int],
@@ -159,21 +164,49 @@ class RoutedSink:
         self._partition_count = partition_count
         self._context = context
         self._passes_context = callable(topic) and _takes(topic, 3)
+        self.guard: Callable[..., None] | None = None
+        self.on_drop: Callable[[], None] = _do_nothing
 
     def send(self, key: Any, value: Any, timestamp: int, headers: Headers | None) -> None:
-        """Serialise a record and put it into the buffer of its topic and partition."""
+        """Serialise a record and put it into the buffers of its topic and partitions."""
         topic = self._topic_of(key, value)
-        raw_key = self._key_serde.serialize(key) if self._key_serde else key
-        raw_value = self._value_serde.serialize(value) if self._value_serde else value
-        partition = None
-        if self._partitioner is not None:
-            partition = self._partitioner(topic, key, value, self._partition_count(topic))
-        buffer = self._open_buffer(topic, partition)
-        if headers:
-            buffer.headers[len(buffer.keys)] = headers
-        buffer.keys.append(raw_key)
-        buffer.values.append(raw_value)
-        buffer.timestamps.append(timestamp)
+        partitions = self._partitions_of(topic, key, value)
+        try:
+            raw_key = self._key_serde.serialize(key) if self._key_serde else key
+            raw_value = self._value_serde.serialize(value) if self._value_serde else value
+        except Exception as error:
+            if self.guard is None:
+                raise
+            self.guard(error, key, value, timestamp, headers, topic)
+            return
+        for partition in partitions:
+            buffer = self._open_buffer(topic, partition)
+            if headers:
+                buffer.headers[len(buffer.keys)] = headers
+            buffer.keys.append(raw_key)
+            buffer.values.append(raw_value)
+            buffer.timestamps.append(timestamp)
+
+    def _partitions_of(self, topic: str, key: Any, value: Any) -> Collection[int | None]:
+        """Return the partitions a record goes to, None for the one of its key (KIP-837)."""
+        if self._partitioner is None:
+            return (None,)
+        count = self._partition_count(topic)
+        chosen = self._partitioner(topic, key, value, count)
+        if chosen is None or isinstance(chosen, int):
+            found: Collection[int | None] = (chosen,)
+        else:
+            found = sorted(set(chosen))
+        if not found:
+            self.on_drop()
+        for partition in found:
+            if partition is not None and not 0 <= partition < count:
+                raise StreamsError(
+                    f"the partitioner chose partition {partition!r} of topic {topic!r}, which has "
+                    f"partitions 0 to {count - 1}: return one of these, a list of them (empty to "
+                    "drop the record), or None to go by the key"
+                )
+        return found
 
     def _topic_of(self, key: Any, value: Any) -> str:
         if isinstance(self._topic, str):
@@ -197,6 +230,10 @@ class PartitionBuffer(SinkBuffer):
         for columns in super().drain():
             columns.partition = self._partition
             yield columns
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _headers_column(headers: dict[int, Headers], length: int) -> list[Headers] | None:

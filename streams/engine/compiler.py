@@ -20,6 +20,7 @@ This module knows operators and code, not brokers, threads or time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from struct import Struct
 from typing import Any, NamedTuple, Protocol
@@ -108,6 +109,14 @@ class Bindings(Protocol):
     @property
     def partition(self) -> int:
         """The partition of its inputs that the task reads."""
+        ...
+
+    def node_guard(self, node: str) -> Callable[..., None] | None:
+        """Return what to call with (error, key, value, time, headers) of a node, if anything."""
+        ...
+
+    def sink_guard(self, node: op.SinkNode) -> Callable[..., None] | None:
+        """Return what to call so with an error of a sink's serialisers, if anything."""
         ...
 
     def is_trusted(self, source: op.SourceNode) -> bool:
@@ -352,7 +361,25 @@ class Compiler:
             if isinstance(node, op.SinkNode):
                 write_sink(self, node, variables)
             elif isinstance(node, op.ProcessorNode):
-                _WRITERS[type(node.operator)](self, node, node.operator, variables)
+                with self.guarded(self.bindings.node_guard(node.name), variables):
+                    _WRITERS[type(node.operator)](self, node, node.operator, variables)
+
+    @contextmanager
+    def guarded(self, guard: Callable[..., None] | None, variables: Vars) -> Iterator[None]:
+        """Hand what the lines within raise to `guard`, and go on behind them if it returns."""
+        if guard is None:
+            yield
+            return
+        code, name = self.code, self.bind("guard", guard)
+        with code.block("try:"):
+            yield
+        error = self.fresh("x")
+        with code.block(f"except Exception as {error}:", "ask the error handler about"):
+            key = self.key(variables)
+            code.line(
+                f"{name}({error}, {key}, {variables.value}, {variables.time}, {variables.headers})",
+                "ask the error handler about",
+            )
 
     def bind(self, prefix: str, value: Any) -> str:
         """Give `value` a name in the generated code."""

@@ -23,10 +23,21 @@ def write_custom(c: Compiler, node: op.ProcessorNode, _spec: op.Custom, v: Vars)
 def write_sink(c: Compiler, node: op.SinkNode, v: Vars) -> None:
     """Append the record to the columns of a sink, both serialised before either is appended."""
     code, sink = c.code, c.bindings.sink(node)
+    guard = c.bindings.sink_guard(node)
     if not sink.is_static:
         send, key = c.bind("send", sink.send), c.key(v)
+        sink.guard = guard
         code.line(f"{send}({key}, {v.value}, {v.time}, {v.headers})", "write the topic of")
         return
+    if guard is None:
+        _write_static_sink(c, node, v)
+        return
+    with c.guarded(guard, v):
+        _write_static_sink(c, node, v)
+
+
+def _write_static_sink(c: Compiler, node: op.SinkNode, v: Vars) -> None:
+    code, sink = c.code, c.bindings.sink(node)
     key, value = c.fresh("k"), c.fresh("v")
     code.line(f"{key} = {_serialized_key(c, node, v)}", "serialize the key for")
     serialized = c.serialize(node.value_serde, v.value)

@@ -10,7 +10,11 @@
 | `poll_ms` | `poll.ms` | 100 |
 | `max_task_idle_ms` | `max.task.idle.ms` | 0 |
 | `buffered_records_per_partition` | `buffered.records.per.partition` | 50,000 (Kafka: 1,000) |
-| `on_error` | the exception handlers | `fail`, or `skip` |
+| `on_error` | the three handlers | `fail`; `skip` with a `dead_letter_topic` |
+| `on_deserialization_error` | `deserialization.exception.handler` | `on_error` |
+| `on_processing_error` | `processing.exception.handler` | `on_error` |
+| `on_production_error` | `production.exception.handler` | `on_error` |
+| `dead_letter_topic` | `errors.dead.letter.queue.topic.name` | – |
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from typing import Any, Literal, Self
 
 from aliran.core.durations import Duration, to_ms
 from aliran.core.errors import ConfigError
+from aliran.streams.handlers import ErrorHandler, ErrorHandlers
 from aliran.streams.naming import check_name
 
 EMBEDDED = "embedded"
@@ -37,6 +42,10 @@ _KAFKA_NAMES = {
     "poll.ms": "poll_ms",
     "max.task.idle.ms": "max_task_idle_ms",
     "buffered.records.per.partition": "buffered_records_per_partition",
+    "deserialization.exception.handler": "on_deserialization_error",
+    "processing.exception.handler": "on_processing_error",
+    "production.exception.handler": "on_production_error",
+    "errors.dead.letter.queue.topic.name": "dead_letter_topic",
     "processing.guarantee": "processing_guarantee",
     "default.timestamp.extractor": "default_timestamp_extractor",
     "replication.factor": "replication_factor",
@@ -81,7 +90,13 @@ class StreamsConfig:
         commit_interval: Time between commits.
         cache_max_bytes: What the record caches of all tasks may use; 0 makes each update visible.
         on_error: `fail` stops with an error at a record that cannot be processed, `skip` logs and
-            counts it and goes on.
+            counts it and goes on. Where it is not set it is `skip` with a `dead_letter_topic`
+            (Kafka: fail all the same), else `fail`.
+        on_deserialization_error: Called with (context, record, error) when a record cannot be
+            read; returns what to do. Or `fail`, or `skip`. See `streams/handlers.py`.
+        on_processing_error: The same when a function or processor raises.
+        on_production_error: The same when a record cannot be serialised or written.
+        dead_letter_topic: Where records go that could not be handled, with headers saying why.
         default_key: Type or serde of keys that nothing else says.
         default_value: The same for values.
         default_timestamp_extractor: For sources that name none.
@@ -108,7 +123,11 @@ class StreamsConfig:
     state_dir: str | None = None
     commit_interval: Duration = 100
     cache_max_bytes: int = 10 * 1024 * 1024
-    on_error: Literal["fail", "skip"] = "fail"
+    on_error: Literal["fail", "skip"] | None = None
+    on_deserialization_error: ErrorHandler | Any = None
+    on_processing_error: ErrorHandler | Any = None
+    on_production_error: ErrorHandler | Any = None
+    dead_letter_topic: str | None = None
     default_key: Any = str
     default_value: Any = str
     default_timestamp_extractor: Callable[..., int] | None = None
@@ -125,7 +144,11 @@ class StreamsConfig:
 
     def __post_init__(self) -> None:
         check_name(self.application_id, "application id")
-        _one_of("on_error", self.on_error, ("fail", "skip"))
+        if self.on_error is not None:
+            _one_of("on_error", self.on_error, ("fail", "skip"))
+        if self.dead_letter_topic is not None:
+            check_name(self.dead_letter_topic, "dead-letter topic")
+        _ = self.handlers  # which complains of what is no handler
         _one_of("auto_offset_reset", self.auto_offset_reset, ("earliest", "latest"))
         if self.processing_guarantee != "at_least_once":
             raise ConfigError(
@@ -138,6 +161,21 @@ class StreamsConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 0:
                 raise ConfigError(f"{name}={value!r} must be a whole number, 0 or more")
+
+    @property
+    def handlers(self) -> ErrorHandlers:
+        """The error handlers.
+
+        Raises:
+            ConfigError: One of the settings is no handler.
+        """
+        return ErrorHandlers.of(
+            self.on_error or ("fail" if self.dead_letter_topic is None else "skip"),
+            deserialization=self.on_deserialization_error,
+            processing=self.on_processing_error,
+            production=self.on_production_error,
+            dead_letter_topic=self.dead_letter_topic,
+        )
 
     @property
     def is_embedded(self) -> bool:

@@ -43,7 +43,7 @@ class StreamsStatistics:
     Attributes:
         processed_records: Records handed to sub-topologies, repartitioned ones included.
         dropped_records: Records that the semantics drop: late, without a key, of invalid time.
-        failed_records: Records that raised and were skipped (`on_error="skip"`).
+        failed_records: Errors that a handler let pass, dropping what failed.
         commits: How many commits there were.
     """
 
@@ -314,7 +314,7 @@ class KafkaStreams:
                 clock=self._clock,
                 state_dir=self._state_dir(),
                 cache=CacheBudget(config.cache_max_bytes) if config.cache_max_bytes else None,
-                on_error=config.on_error,
+                handlers=config.handlers,
                 default_extractor=config.default_timestamp_extractor,
                 outer_join_emit_interval_ms=config.outer_join_emit_interval_ms,
                 window_emit_interval_ms=config.window_emit_interval_ms,

@@ -22,8 +22,10 @@ from functools import partial
 
 from aliran.clients.transport import GroupFencedError, Position, Transport
 from aliran.core.clock import Clock
+from aliran.core.errors import AliranError
 from aliran.core.types import TopicPartition
 from aliran.streams.runtime.global_state import GlobalState
+from aliran.streams.runtime.sending import send, send_dead_letters
 from aliran.streams.runtime.task import StreamTask, TaskId, TaskStatistics, combined
 from aliran.streams.runtime.task_factory import TaskFactory
 
@@ -131,6 +133,9 @@ class StreamLoop:
             while not self._stopping.is_set():
                 self._turn()
             self._commit_if_still_mine()
+        except AliranError:
+            send_dead_letters(self._transport, self.tasks.values())
+            raise
         finally:
             self._close_tasks()
             self._global_state.close()
@@ -179,7 +184,7 @@ class StreamLoop:
     def _send(self) -> None:
         for task in self.tasks.values():
             for columns in task.drain():
-                self._transport.send(columns)
+                send(self._transport, task, columns)
                 self._uncommitted = True
 
     def _punctuate(self) -> None:

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from aliran.clients.transport import Position
 from aliran.core.clock import Clock
@@ -28,8 +28,10 @@ from aliran.streams.engine.buffers import PartitionBuffer, RoutedSink, SinkBuffe
 from aliran.streams.engine.compiler import Compiled, compile_nodes
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import ProcessingError
+from aliran.streams.handlers import ErrorHandlers
 from aliran.streams.runtime import failures
 from aliran.streams.runtime.context import ForwardingDisabledContext, TaskProcessorContext
+from aliran.streams.runtime.error_handling import Guard, TaskErrors
 from aliran.streams.runtime.origins import RecordOrigins
 from aliran.streams.runtime.partition_group import PartitionGroup
 from aliran.streams.runtime.punctuation import Punctuation, PunctuationQueue
@@ -39,8 +41,6 @@ from aliran.streams.runtime.timestamps import timestamps_with
 from aliran.streams.topology import Topology
 
 logger = logging.getLogger("aliran.streams")
-
-OnError = Literal["fail", "skip"]
 
 
 class TaskId(NamedTuple):
@@ -60,7 +60,8 @@ class TaskStatistics:
     Attributes:
         processed_records: Input records handed to the sub-topology.
         dropped_records: Records that the semantics drop: late, without a key, of invalid time.
-        failed_records: Records that raised and were skipped (`on_error="skip"`).
+        failed_records: Errors that a handler let pass, dropping what failed; Kafka counts them
+            among the dropped.
     """
 
     processed_records: int = 0
@@ -104,6 +105,7 @@ class TaskEnvironment:
     Attributes:
         partition_count: Gives the number of partitions of a topic, by its full name.
         cache: The budget of the record caches; None makes every update visible.
+        handlers: What is asked about errors.
         default_extractor: Of sources that name none; None for the records' own times.
         max_run: The most records processed at one go; tests set 1.
         global_stores: The stores that all tasks read.
@@ -117,7 +119,7 @@ class TaskEnvironment:
     clock: Clock
     state_dir: str = ""
     cache: CacheBudget | None = None
-    on_error: OnError = "fail"
+    handlers: ErrorHandlers = field(default_factory=ErrorHandlers)
     default_extractor: Callable[..., int] | None = None
     max_run: int = 1 << 60
     global_stores: GlobalStores = field(default_factory=GlobalStores)
@@ -152,6 +154,7 @@ class StreamTask:
         self.origins = RecordOrigins(self)
         self._nodes = nodes
         self._environment = environment
+        self.errors = TaskErrors(environment.handlers, self, environment.partition_count)
         self._stream_time_ms = -1
         self._sinks: dict[tuple[str, int | None, int], SinkBuffer] = {}
         self._processors: dict[str, tuple[Any, TaskProcessorContext]] = {}
@@ -291,10 +294,17 @@ class StreamTask:
 
     def _punctuate(self, schedules: PunctuationQueue, now_ms: int) -> None:
         while (schedule := schedules.take_due(now_ms)) is not None:
-            self._guarded(schedule.node, partial(schedule.punctuator, now_ms))
+            self._call_punctuator(schedule, now_ms)
             if not schedule.cancelled:  # it may have cancelled itself
                 schedule.advance(now_ms)
                 schedules.add(schedule)
+
+    def _call_punctuator(self, schedule: Punctuation, now_ms: int) -> None:
+        try:
+            schedule.punctuator(now_ms)
+        except Exception as error:
+            if not self.errors.punctuator_failed(schedule.node, now_ms, error):
+                raise self._blamed(error, schedule.node) from error
 
     def schedule(self, schedule: Punctuation, *, stream_time: bool) -> None:
         """Add a punctuation of one of the task's processors."""
@@ -312,11 +322,12 @@ class StreamTask:
             try:
                 table.flush()
             except Exception as error:
-                raise self._explained(error, store=table.name) from error
+                raise self.explained(error, store=table.name) from error
         self.statistics.dropped_records += self.stores.take_dropped()
 
     def drain(self) -> Iterator[Columns]:
-        """Hand over the records for sinks and changelogs."""
+        """Hand over the records for sinks and changelogs, and dead letters."""
+        yield from self.errors.drain()
         for sink in self._sinks.values():
             yield from sink.drain()
         for changelog in self.stores.changelogs:
@@ -411,6 +422,17 @@ class StreamTask:
         """The partition of its inputs that the task reads."""
         return self.id.partition
 
+    def node_guard(self, node: str) -> Guard | None:
+        """Return what to call with an error of a node; None where nobody handles them."""
+        return self.errors.node_guard(node) if self.errors.guards_nodes else None
+
+    def sink_guard(self, node: op.SinkNode) -> Callable[..., None] | None:
+        """Return what to call with an error of a sink's serialisers; None as above."""
+        if not self.errors.guards_sinks:
+            return None
+        topic = self._full_name(node.topic) if isinstance(node.topic, str) else ""
+        return self.errors.sink_guard(node, topic)
+
     def is_trusted(self, source: op.SourceNode) -> bool:
         """Tell whether a source reads nothing but repartition topics, which we write ourselves."""
         return all(map(self._environment.topology.is_repartition_topic, source.topics))
@@ -425,7 +447,7 @@ class StreamTask:
         if isinstance(node.topic, str) and node.partitioner is None:
             return self._buffer(self._full_name(node.topic), None, suffix)
         topic = self._full_name(node.topic) if isinstance(node.topic, str) else node.topic
-        return RoutedSink(
+        sink = RoutedSink(
             topic,
             node.partitioner,
             (node.key_serde, node.value_serde),
@@ -433,6 +455,11 @@ class StreamTask:
             self._environment.partition_count,
             TaskProcessorContext(self, node),
         )
+        sink.on_drop = self._count_dropped
+        return sink
+
+    def _count_dropped(self) -> None:
+        self.statistics.dropped_records += 1
 
     def _buffer(self, topic: str, partition: int | None, suffix: int = 0) -> SinkBuffer:
         key = (topic, partition, suffix)
@@ -460,7 +487,7 @@ class StreamTask:
                         partition,
                         code.sources[source.name],
                         self._timestamps(source, topic),
-                        self._on_error,
+                        self.errors.failed,
                     )
 
     def _timestamps(self, source: op.SourceNode, topic: str) -> Callable[[Columns, int], Any]:
@@ -471,32 +498,30 @@ class StreamTask:
 
     # ------------------------------------------------------------------ failures
 
-    def _on_error(self, error: Exception, current: CurrentRecord) -> None:
-        explained = self._explained(error, current)
-        if self._environment.on_error != "skip":
-            raise explained from error
-        self.statistics.failed_records += 1
-        logger.warning("skipped a record: %s", explained)
-
-    def _explained(
+    def explained(
         self, error: Exception, current: CurrentRecord | None = None, store: str = ""
     ) -> ProcessingError:
+        """Return the error to raise for `error`; itself where it is one already."""
+        if isinstance(error, ProcessingError):
+            return error
         if self._code is None:
             return ProcessingError(f"task {self.id}: {type(error).__name__}: {error}")
         place = f"task {self.id}, store {store!r}" if store else f"task {self.id}"
         return failures.explain(error, self._code.code, self._nodes, current, place)
 
     def _guarded(self, node: str, action: Callable[[], None]) -> None:
-        """Run code of the user's that no record stands behind: init, punctuators."""
+        """Run code of the user's that no record stands behind."""
         try:
             action()
-        except ProcessingError:
-            raise
         except Exception as error:
-            explained = self._explained(error)
-            if not explained.processor:
-                explained = ProcessingError(
-                    f"processor {node!r} raised {type(error).__name__}: {error} (task {self.id})",
-                    processor=node,
-                )
-            raise explained from error
+            raise self._blamed(error, node) from error
+
+    def _blamed(self, error: Exception, node: str) -> ProcessingError:
+        """Return the error to raise for what a node raised outside of the generated code."""
+        explained = self.explained(error)
+        if explained.processor or explained is error:
+            return explained
+        return ProcessingError(
+            f"processor {node!r} raised {type(error).__name__}: {error} (task {self.id})",
+            processor=node,
+        )
