@@ -107,7 +107,7 @@ def _join_global(p: Program, s: Statement) -> Handle:
     call, keyed = joiner(s)
     key = KEYS[s.args["key"]].call
     method = getattr(left.object, METHODS[s.args["kind"]])
-    made = method(right.object, key, call, **keyed, **named(s))
+    made = method(right.object, call, key_selector=key, **keyed, **named(s))
     return left.now(made, value=JOINERS[s.args["fn"]].type)
 
 
