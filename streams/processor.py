@@ -61,6 +61,37 @@ class Record(Generic[K_co, V_co]):
         return Record(self.key, self.value, self.timestamp, headers)
 
 
+@dataclass(frozen=True, slots=True)
+class FixedKeyRecord(Generic[K_co, V_co]):
+    """What a `FixedKeyProcessor` reads and forwards: a record whose key stays. Kafka: the same.
+
+    Made by the engine only; keep one as long as you like, and forward it when you like.
+
+    Attributes:
+        key: The key, or None.
+        value: The value, or None.
+        timestamp: Milliseconds since the epoch.
+        headers: Pairs of name and bytes; names may repeat.
+    """
+
+    key: K_co
+    value: V_co
+    timestamp: int
+    headers: Headers = ()
+
+    def with_value(self, value: V2) -> FixedKeyRecord[K_co, V2]:
+        """Return the record with another value."""
+        return FixedKeyRecord(self.key, value, self.timestamp, self.headers)
+
+    def with_timestamp(self, timestamp: int) -> FixedKeyRecord[K_co, V_co]:
+        """Return the record at another time."""
+        return FixedKeyRecord(self.key, self.value, timestamp, self.headers)
+
+    def with_headers(self, headers: Headers) -> FixedKeyRecord[K_co, V_co]:
+        """Return the record with other headers."""
+        return FixedKeyRecord(self.key, self.value, self.timestamp, headers)
+
+
 class RecordMetadata(NamedTuple):
     """Where the record that is being processed was read. Kafka: `RecordMetadata`.
 
@@ -170,8 +201,8 @@ class ProcessorContext(ProcessingContext, Protocol[K_contra, V_contra]):
 class FixedKeyProcessorContext(ProcessingContext, Protocol[K_contra, V_contra]):
     """What a `FixedKeyProcessor` is given in `init`. Kafka: `FixedKeyProcessorContext`."""
 
-    def forward(self, record: Record[K_contra, V_contra], child: str | None = None) -> None:
-        """Send a record to all children, or to the one named `child`; its key must be unchanged."""
+    def forward(self, record: FixedKeyRecord[K_contra, V_contra], child: str | None = None) -> None:
+        """Send a record, read now or earlier, to all children, or to the one named `child`."""
         ...
 
 
@@ -210,8 +241,8 @@ class FixedKeyProcessor(Generic[K, V, V2]):
         """Prepare: fetch stores, schedule calls. Whoever overrides it calls `super().init`."""
         self.context = context
 
-    def process(self, record: Record[K, V]) -> None:
-        """Handle one record; forward with `record.with_value`, never with another key."""
+    def process(self, record: FixedKeyRecord[K, V]) -> None:
+        """Handle one record; forward it with `record.with_value`."""
         raise NotImplementedError(f"{type(self).__name__} must override process(record)")
 
     def close(self) -> None:

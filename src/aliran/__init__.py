@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aliran.core.errors import ConfigError as ConfigError
     from aliran.streams import App as App
     from aliran.streams import FixedKeyProcessor as FixedKeyProcessor
+    from aliran.streams import FixedKeyRecord as FixedKeyRecord
     from aliran.streams import KafkaStreams as KafkaStreams
     from aliran.streams import KStream as KStream
     from aliran.streams import KTable as KTable
@@ -37,6 +38,7 @@ _HOMES = {
         (
             "App",
             "FixedKeyProcessor",
+            "FixedKeyRecord",
             "KStream",
             "KTable",
             "KafkaStreams",

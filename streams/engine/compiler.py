@@ -41,7 +41,7 @@ from aliran.streams.engine.rim_code import write_custom, write_sink
 from aliran.streams.engine.source_code import SourceCode
 from aliran.streams.engine.stream_join_code import WRITERS as STREAM_JOIN_WRITERS
 from aliran.streams.engine.variables import PARAMETERS, Vars, is_canonical, same_format
-from aliran.streams.processor import Record
+from aliran.streams.processor import FixedKeyRecord, Record
 
 _MAX_DEPTH = 10
 """Levels of nesting after which a node becomes a function (Python allows 20 nested loops)."""
@@ -176,7 +176,11 @@ class Compiler:
             if node.name in self.senders_of_old_values and self._caching_table(node):
                 self.bindings.table(_store_of(node)).send_old_values()
         self.code.namespace.update(
-            Windowed=Windowed, Record=Record, pack_long=_PACK_LONG, stats=bindings.statistics
+            Windowed=Windowed,
+            Record=Record,
+            FixedKeyRecord=FixedKeyRecord,
+            pack_long=_PACK_LONG,
+            stats=bindings.statistics,
         )
 
     def compile(self) -> Compiled:

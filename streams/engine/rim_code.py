@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from aliran.streams.engine.compiler import Compiler
 
 
-def write_custom(c: Compiler, node: op.ProcessorNode, _spec: op.Custom, v: Vars) -> None:
+def write_custom(c: Compiler, node: op.ProcessorNode, spec: op.Custom, v: Vars) -> None:
     """Hand the record to a processor of the user's; what it forwards comes by other ways."""
     process, key = c.bind("p", c.bindings.processor(node)), c.key(v)
+    kind = "FixedKeyRecord" if spec.fixed_key else "Record"
     c.code.line(
-        f"{process}(Record({key}, {v.value}, {v.time}, {v.headers} or ()))", "call process()"
+        f"{process}({kind}({key}, {v.value}, {v.time}, {v.headers} or ()))", "call process()"
     )
 
 

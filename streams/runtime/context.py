@@ -9,7 +9,7 @@ from aliran.core.durations import Duration, to_ms
 from aliran.core.types import Headers
 from aliran.streams import operators as op
 from aliran.streams.errors import StreamsError, TopologyError
-from aliran.streams.processor import PunctuationType, Record, RecordMetadata
+from aliran.streams.processor import FixedKeyRecord, PunctuationType, Record, RecordMetadata
 from aliran.streams.runtime.punctuation import Punctuation
 
 if TYPE_CHECKING:
@@ -25,8 +25,14 @@ class TaskProcessorContext:
         self._children: dict[str | None, list[Callable[..., None]]] = {}
         self._stores: dict[str, Any] = {}
         operator = getattr(node, "operator", None)
-        self._keeps_keys = isinstance(operator, op.Custom) and operator.fixed_key
-        self.expected_key: Any = None
+        keeps_keys = isinstance(operator, op.Custom) and operator.fixed_key
+        self._record_type: type[Any] = FixedKeyRecord if keeps_keys else Record
+        self._advice = "forward a Record, as in context.forward(record.with_value(...))"
+        if keeps_keys:
+            self._advice = (
+                "process_values() must keep keys, so forward what record.with_value() and its like "
+                "return, or use process()"
+            )
         # Of the record in hand, where that is not the input record's: behind a cache, for one.
         self.record_time_ms: int | None = None
 
@@ -50,13 +56,10 @@ class TaskProcessorContext:
 
         Raises:
             TopologyError: There is no child of that name.
-            StreamsError: The processor must keep keys (`process_values`) and changed this one.
+            StreamsError: It is no `Record`; of a `FixedKeyProcessor`, no `FixedKeyRecord`.
         """
-        if self._keeps_keys and record.key != self.expected_key:
-            raise StreamsError(
-                f"processor {self._node.name!r} forwards the key {record.key!r} for a record with "
-                f"the key {self.expected_key!r}: process_values() must keep keys, use process()"
-            )
+        if not isinstance(record, self._record_type):
+            raise StreamsError(f"processor {self._node.name!r} forwards {record!r}: {self._advice}")
         functions = self._children.get(child)
         if functions is None:
             functions = self._children[child] = self._find_children(child)

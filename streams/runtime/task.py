@@ -388,16 +388,8 @@ class StreamTask:
 
     def processor(self, node: op.ProcessorNode) -> Callable[[Any], None]:
         """Return the bound `process` of a custom processor."""
-        processor, context = self._processors[node.name]
-        process: Callable[[Any], None] = processor.process
-        if not (isinstance(node.operator, op.Custom) and node.operator.fixed_key):
-            return process
-
-        def process_fixed(record: Any) -> None:
-            context.expected_key = record.key
-            process(record)
-
-        return process_fixed
+        process: Callable[[Any], None] = self._processors[node.name][0].process
+        return process
 
     def transformer(self, spec: op.TableTransformValues) -> Callable[[Any, Any, int], Any]:
         """Return `transform(key, value, time)` of a new transformer, begun and ended here."""

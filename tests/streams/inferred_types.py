@@ -12,6 +12,7 @@ from aliran.serdes import IntegerSerde, StringSerde, Windowed
 from aliran.streams import (
     Consumed,
     FixedKeyProcessor,
+    FixedKeyRecord,
     KGroupedStream,
     KStream,
     KTable,
@@ -106,7 +107,7 @@ class Likes(Processor[str, Tweet, str, int]):
 
 
 class Texts(FixedKeyProcessor[str, Tweet, str]):
-    def process(self, record: Record[str, Tweet]) -> None:
+    def process(self, record: FixedKeyRecord[str, Tweet]) -> None:
         self.context.forward(record.with_value(record.value.text))
 
 

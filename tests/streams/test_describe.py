@@ -17,6 +17,7 @@ from aliran.streams import (
     Branched,
     Consumed,
     FixedKeyProcessor,
+    FixedKeyRecord,
     Grouped,
     Joined,
     KGroupedStream,
@@ -64,7 +65,7 @@ class Copy(Processor[str, str, str, str]):
 
 
 class CopyValues(FixedKeyProcessor[str, str, str]):
-    def process(self, record: Record[str, str]) -> None:
+    def process(self, record: FixedKeyRecord[str, str]) -> None:
         self.context.forward(record)
 
 

@@ -191,6 +191,42 @@ def test_behind_a_cache(cache: int) -> None:
     assert (context.processor_node_id, context.timestamp, record.value) == ("picky", 5, 2)
 
 
+# ---------------------------------------------------------------------------- partitioners
+
+
+@pytest.mark.parametrize(
+    ("chosen", "copies", "dropped"), [([0], 1, 0), ([], 0, 1), (None, 1, 0), (0, 1, 0)]
+)
+def test_a_partitioner_may_choose_none_or_several(chosen: Any, copies: int, dropped: int) -> None:
+    builder = StreamsBuilder()
+    builder.stream("in").to("out", partitioner=lambda *_: chosen)
+    with TopologyTestDriver(builder.build()) as driver:
+        driver.create_input_topic("in").pipe_input("k", "v")
+        assert driver.queue_size("out") == copies
+        assert driver.statistics().dropped_records == dropped
+
+
+def test_a_record_goes_to_all_the_partitions_chosen() -> None:
+    app = App("app", broker_config={"num.partitions": 3})
+    app.stream("in").to("out", partitioner=lambda topic, key, value, count: {0, count - 1})
+    app.send("in", "k", "v")
+    with app:
+        app.wait_until_idle()
+        assert list(app.read("out")) == [("k", "v")] * 2
+    with TopologyTestDriver(app.build()) as driver:
+        driver.create_input_topic("in").pipe_input("k", "v")
+        assert driver.queue_size("out") == 1
+
+
+def test_a_partition_that_does_not_exist() -> None:
+    builder = StreamsBuilder()
+    builder.stream("in").to("out", partitioner=lambda *_: [0, 3])
+    with TopologyTestDriver(builder.build()) as driver:
+        topic = driver.create_input_topic("in")
+        with pytest.raises(ProcessingError, match="chose partition 3 of topic 'out'"):
+            topic.pipe_input("k", "v")
+
+
 # ---------------------------------------------------------------------------- dead letters
 
 

@@ -17,6 +17,7 @@ from aliran.serdes import Windowed, WindowedSerde, serde_for
 from aliran.streams import (
     ConsumerRecord,
     FixedKeyProcessor,
+    FixedKeyRecord,
     Processor,
     PunctuationType,
     Record,
@@ -402,7 +403,7 @@ class Values(FixedKeyProcessor[str, str, str]):
         super().init(context)
         self.store = context.get_state_store("memory")
 
-    def process(self, record: Record[str, str]) -> None:
+    def process(self, record: FixedKeyRecord[str, str]) -> None:
         key = "none" if record.key is None else record.key
         self.context.forward(record.with_value(self.store.put_if_absent(key, up(record.value))))
         self.context.forward(record.with_value(str(self.store.approximate_num_entries())))

@@ -13,7 +13,14 @@ from tests.oracle.generator import MOST_GROWTH, Draft, Generator, Shape, choice
 from tests.oracle.language import Statement
 
 from aliran.serdes import Windowed
-from aliran.streams import FixedKeyProcessor, Processor, PunctuationType, Record, Stores
+from aliran.streams import (
+    FixedKeyProcessor,
+    FixedKeyRecord,
+    Processor,
+    PunctuationType,
+    Record,
+    Stores,
+)
 
 STORES: Any = Stores
 
@@ -272,7 +279,7 @@ class OwnValues(FixedKeyProcessor[Any, Any, Any]):
         self._fn = fn
         self._stores = stores
 
-    def process(self, record: Record[Any, Any]) -> None:
+    def process(self, record: FixedKeyRecord[Any, Any]) -> None:
         if self._fn == "twice":
             self.context.forward(record.with_value(text(record.value)))
             self.context.forward(replace(record, value="again", timestamp=record.timestamp + 7))

@@ -16,6 +16,7 @@ from aliran.streams import (
     App,
     DeserializationError,
     FixedKeyProcessor,
+    FixedKeyRecord,
     ProcessingError,
     Record,
     StreamsBuilder,
@@ -232,8 +233,9 @@ def test_what_equals_a_whole_number_is_not_taken_for_one(cache: int) -> None:
 
 
 class Rekey(FixedKeyProcessor[str, str, str]):
-    def process(self, record: Record[str, str]) -> None:
-        self.context.forward(Record("other", record.value, record.timestamp))
+    def process(self, record: FixedKeyRecord[str, str]) -> None:
+        other: Any = Record("other", record.value, record.timestamp)
+        self.context.forward(other)
 
 
 def test_process_values_must_keep_keys() -> None:
