@@ -135,7 +135,7 @@ class LogFiles:
                     # look at it again: its indexes must be on the disk before the next one exists.
                     active.persist_indexes(flush=True)
                     self.fs.flush_dir(self.directory)
-                self._write_snapshot(self.log_end_offset)
+                self.write_snapshot(self.log_end_offset)
                 segment.create()
             except FileSystemError as error:
                 raise self._storage_error("roll", error) from error
@@ -155,8 +155,12 @@ class LogFiles:
         self.segments = segments
         self._bases = [segment.base_offset for segment in segments]
 
-    def _write_snapshot(self, offset: int) -> None:
-        """Write the producers' state as of `offset`; flushed with the next flush."""
+    def write_snapshot(self, offset: int) -> None:
+        """Write the producers' state as of `offset`; flushed with the next flush.
+
+        Raises:
+            FileSystemError: The disk refused.
+        """
         path = self.snapshot_path(offset)
         file = self.fs.open(path, create=True)
         try:
@@ -270,7 +274,7 @@ class LogFiles:
             try:
                 self.segments[-1].seal()
                 self.segments[-1].persist_indexes(flush=True)
-                self._write_snapshot(self.log_end_offset)
+                self.write_snapshot(self.log_end_offset)
                 self.flush()
             except FileSystemError as error:
                 raise self._storage_error("close", error) from error

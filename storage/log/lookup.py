@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from aliran.core.files import FileSystem
+from aliran.core.files import FileSystem, FileSystemError
 from aliran.protocol.errors import CorruptBatchError
 from aliran.protocol.records import BatchHeader, decode_batch
 from aliran.storage.log.segment import SNAPSHOT_SUFFIX, Segment
@@ -74,14 +74,17 @@ def _in_batch(
 def rebuild_producers(log: PartitionLog) -> None:
     """Load the newest usable snapshot up to the log's end and replay the batches after it.
 
-    Snapshots beyond the end are removed: they tell of records that are no more.
+    Snapshots beyond the end are removed: they tell of records that are no more. So are those before
+    the first segment: what was written between is gone, and a producer that wrote there would be
+    refused for what it sends next. Not to know it is right, as in Kafka.
     """
     log.producers.clear()
     now_ms = log.clock.time_ms()
     start = 0
+    first = log.segments[0].base_offset
     for offset in sorted(snapshot_offsets(log.fs, log.directory), reverse=True):
         path = log.snapshot_path(offset)
-        if offset > log.log_end_offset:
+        if not first <= offset <= log.log_end_offset:
             log.fs.remove(path)
         elif log.producers.load_snapshot(log.fs.read_bytes(path)):
             start = offset
@@ -94,6 +97,8 @@ def rebuild_producers(log: PartitionLog) -> None:
             following = log.segments[log.segments.index(segment) + 1].base_offset
             if following <= start:
                 continue
+        if segment.base_offset > max(start, first):
+            _restore_snapshot(log, segment.base_offset)
         _replay(log, segment, start, now_ms)
     log.producers.expire(now_ms)
     _remove_stray_snapshots(log, start)
@@ -114,6 +119,20 @@ def _replay(log: PartitionLog, segment: Segment, start: int, now_ms: int) -> Non
             segment.log_path,
             error,
         )
+
+
+def _restore_snapshot(log: PartitionLog, offset: int) -> None:
+    """Write the snapshot at the start of a segment that a crash took.
+
+    Compaction drops a producer's batch when a newer one follows, even one in a segment that may be
+    cut later. Then only the snapshot at the start of that segment tells of the dropped one.
+    """
+    if log.fs.exists(log.snapshot_path(offset)):
+        return
+    try:
+        log.write_snapshot(offset)
+    except FileSystemError as error:
+        logger.warning("%s: no snapshot at offset %d: %s", log.topic_partition, offset, error)
 
 
 def _remove_stray_snapshots(log: PartitionLog, newest: int) -> None:

@@ -8,7 +8,7 @@ from aliran.core.clock import ManualClock
 from aliran.core.filesystem import MemoryFileSystem
 from aliran.core.types import TopicPartition
 from aliran.protocol.records import HEADER_SIZE, decode_columns, encode_batch, iter_headers
-from aliran.storage.errors import CorruptSegmentError
+from aliran.storage.errors import CorruptSegmentError, OutOfOrderSequenceError
 from aliran.storage.log import LogConfig, LogManager, PartitionLog
 from aliran.storage.log.cleaner import clean
 
@@ -154,6 +154,34 @@ def test_the_last_batch_of_a_producer_stays_as_an_empty_one(disk: Disk, codec: i
     log = disk.log()
     again = encode_batch([b"a"], [b"1"], [NOW], producer_id=5, producer_epoch=0, base_sequence=2)
     assert log.append(again).duplicate
+
+
+@pytest.mark.parametrize("lost", ["nothing", "snapshots"])
+def test_a_batch_dropped_for_a_newer_one_is_known_when_that_one_is_cut(
+    disk: Disk, lost: str
+) -> None:
+    def send(number: int) -> None:
+        put(log, (b"a", b"%d" % number), producer_id=5, producer_epoch=0, base_sequence=number)
+
+    log = disk.log()
+    put(log, (b"b", b"1"), producer_id=5, producer_epoch=0, base_sequence=0)
+    send(1)
+    put(log, (b"a", b"x"))
+    log.roll()
+    put(log, (b"b", b"x"))
+    disk.fs.crash("written")
+    if lost == "snapshots":
+        disk.fs.remove(log.snapshot_path(3))
+    disk.open()
+    log = disk.log()
+    send(2)
+    assert disk.manager.clean_up() > 0
+    kept = [header.base_sequence for _, header in iter_headers(log.read(0, 10_000))]
+    assert 1 not in kept
+    log.truncate_to(4)
+    with pytest.raises(OutOfOrderSequenceError, match="sent sequence 3 where 2 must come"):
+        send(3)
+    send(2)
 
 
 def test_dirty_ratio_and_lags_decide_when_a_run_is_due(disk: Disk) -> None:

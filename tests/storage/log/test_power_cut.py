@@ -1,7 +1,7 @@
 """Random work on a log, the power cut at every change of the disk, and what must then hold."""
 
 import random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -32,12 +32,23 @@ class Model:
         self.records: dict[int, Kept] = {}  # all that appends and truncations left
         self.durable: dict[int, Kept] = {}  # flushed: must be there
         self.maybe: dict[int, Kept] = {}  # of the operation the power cut
+        self.sequences: dict[int, int] = {}  # last sequence by last offset, of producer 7's batches
         self.start = 0  # records below may be gone
         self.end = 0
         self.minimum_start = 0  # the log may start there or later
 
     def allowed(self, offset: int) -> set[Kept]:
         return {found[offset] for found in (self.records, self.maybe) if offset in found}
+
+    def last_offset(self, end: int) -> int | None:
+        """Where the producer's newest batch ends in a log that ends at `end`, None if it has none.
+
+        It goes by what was appended, not by what the files still hold: compaction drops a batch
+        that has a newer one of its producer behind it, and when that one is cut off later, the
+        snapshot at the start of its segment alone knows that the dropped one was the last. A log
+        that went by its remaining batches would refuse the sequence the client sends next.
+        """
+        return max((offset for offset in self.sequences if offset < end), default=None)
 
 
 class Workload:
@@ -110,8 +121,9 @@ class Workload:
             producer_epoch=0,
             base_sequence=self.sequence,
         )
-        self.log.append(batch)
         self.sequence += len(rows)
+        self.model.sequences[self.model.end + len(rows) - 1] = self.sequence - 1
+        self.log.append(batch)
         self.happened()
 
     def append_several(self) -> None:
@@ -166,6 +178,7 @@ class Workload:
         model.start = min(model.start, first)
         self.log.truncate_to(target)
         assert self.log.log_end_offset == first
+        model.sequences = {o: last for o, last in model.sequences.items() if o < first}
         self.forget_sequence()
         model.maybe = {}
         model.end = first
@@ -188,6 +201,7 @@ class Workload:
 
     def forget_sequence(self) -> None:
         """Go on with the sequence the log knows, as a client that re-sends would find out."""
+        check_producer(self.log, self.model)
         entries = self.log.producers.entries()
         self.sequence = entries[0].last_sequence + 1 if entries else 0
 
@@ -203,10 +217,9 @@ def read_all(log: PartitionLog) -> dict[int, list[tuple[int, DecodedBatch]]]:
     return result
 
 
-def check_log(log: PartitionLog, model: Model) -> None:
+def check_log(log: PartitionLog, model: Model, *, crashed: bool = False) -> None:
     found: dict[int, Kept] = {}
     next_offset = log.segments[0].base_offset
-    last_sequence = None
     content = read_all(log)
     for base, batches in content.items():
         for _, (header, *columns, _) in batches:
@@ -218,8 +231,6 @@ def check_log(log: PartitionLog, model: Model) -> None:
             next_offset = header.last_offset + 1
             for offset, key, value, timestamp in zip(*columns, strict=True):
                 found[offset] = Kept(key, value, timestamp)
-            if header.producer_id == 7:
-                last_sequence = header.last_sequence
     if model.compacted:
         next_offset = max(next_offset, log.segments[-1].base_offset)
     assert log.log_end_offset == next_offset
@@ -232,11 +243,23 @@ def check_log(log: PartitionLog, model: Model) -> None:
         assert model.compacted and outdated, f"flushed record {offset} is lost"  # noqa: PT018
     for offset, row in found.items():
         assert row in model.allowed(offset), f"record {offset} was never written"
-    entries = log.producers.entries()
-    if last_sequence is not None:
-        assert entries[0].last_sequence == last_sequence
+    check_producer(log, model, crashed=crashed)
     check_indexes(log, content)
     check_reads(log, found)
+
+
+def check_producer(log: PartitionLog, model: Model, *, crashed: bool = False) -> None:
+    """The log knows the newest batch of the producer, never an older one in its place.
+
+    After a crash it may not know the producer at all, where that batch lies before its first
+    segment: the batch was deleted, and the snapshot that told of it need not have been flushed.
+    """
+    last = model.last_offset(log.log_end_offset)
+    known = [entry.last_sequence for entry in log.producers.entries()]
+    if last is None:
+        assert known == []
+    elif known or not crashed or last >= log.segments[0].base_offset:
+        assert known == [model.sequences[last]]
 
 
 def key_was_deleted(model: Model, offset: int, row: Kept) -> bool:
@@ -272,6 +295,13 @@ def check_reads(log: PartitionLog, found: dict[int, Kept]) -> None:
 
 def go_on(workload: Workload, log: PartitionLog, manager: LogManager) -> None:
     """After recovery the log takes records, closes cleanly, and is the same when opened again."""
+    last = workload.model.last_offset(log.log_end_offset)
+    sequence = 0 if last is None else workload.model.sequences[last] + 1
+    batch = encode_batch(
+        [b"k"], [b"on"], [START_MS], producer_id=7, producer_epoch=0, base_sequence=sequence
+    )
+    assert not log.append(batch).duplicate
+    assert log.append(batch).duplicate
     end = log.log_end_offset
     log.append_columns([b"k"], [b"after"], [START_MS])
     manager.close()
@@ -318,7 +348,7 @@ def run_and_cut(seed: int, steps: int, config: LogConfig, at: int, keep: Keep) -
     try:
         if keep == "written":
             workload.model.durable = dict(workload.model.records)
-        check_log(log, workload.model)
+        check_log(log, workload.model, crashed=True)
         go_on(workload, log, manager)
     except AssertionError as error:
         raise AssertionError(f"seed={seed} steps={steps} at={at} keep={keep}: {error}") from error
@@ -345,6 +375,25 @@ CONFIGS = {
 @pytest.mark.parametrize("seed", range(2))
 def test_nothing_flushed_is_lost_and_nothing_unwritten_appears(name: str, seed: int) -> None:
     assert cut_everywhere(seed, 25, CONFIGS[name]) > 25
+
+
+@pytest.mark.parametrize(
+    ("seed", "name", "at", "keep"),
+    [
+        # Sequence 11 was compacted away, since 16 and 17 followed; then those were cut off.
+        (262145, "compacted", 505, "written"),
+        (262145, "compacted", 507, "flushed"),
+        # The log starts behind its newest snapshot: what was written between is unknown.
+        (1014, "small segments", 205, 205),
+        (1009, "compacted", 218, "flushed"),
+        (1091, "age", 165, 165),
+    ],
+)
+def test_a_producer_goes_on_where_a_snapshot_and_the_batches_differ(
+    seed: int, name: str, at: int, keep: Literal["flushed", "written"] | int
+) -> None:
+    chosen = random.Random(keep) if isinstance(keep, int) else keep
+    run_and_cut(seed, 60, CONFIGS[name], at, chosen)
 
 
 @settings(max_examples=8, deadline=None)
