@@ -249,8 +249,6 @@ class Aggregations(Generic[K, V]):
     ) -> KTable[Any, A]:
         check_function("aggregate", "initializer()", initializer)
         check_function("aggregate", "aggregator(key, value, aggregate)", aggregator)
-        if merger is not None:
-            check_function("aggregate", "merger(key, one, other)", merger)
 
         def inferred() -> Serde[Any]:
             known = inference.value_serde(initializer) or inference.value_serde(aggregator)

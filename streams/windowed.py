@@ -14,6 +14,7 @@ from aliran.streams.config_objects import (
     with_keywords,
 )
 from aliran.streams.errors import TopologyError
+from aliran.streams.functions import check_function
 from aliran.streams.ktable import KTable
 from aliran.streams.operators import TimeWindows
 from aliran.streams.window_operators import SessionWindows, SlidingWindows
@@ -141,6 +142,7 @@ class SessionWindowedKStream(_WindowedKStream[K, V]):
             name: Name of the processor.
             options: See `Materialized`.
         """
+        check_function("aggregate", "merger(key, one, other)", merger)
         config = with_keywords(
             "aggregate", materialized, Materialized(), store=store, value=value, **options
         )

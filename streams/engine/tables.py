@@ -255,6 +255,7 @@ class KeyValueTable(Table):
             return
         if cell not in self.dirty and cell not in self._clean:
             self._charge(cell)
+        self.dirty.pop(cell, None)  # a flush goes by the order of the last puts
         self.dirty[cell] = entry
 
     def load(self, cell: Any) -> Entry:
