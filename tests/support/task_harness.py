@@ -43,6 +43,7 @@ class TaskHarness:
             cache=CacheBudget(cache_max_bytes) if cache_max_bytes else None,
             max_run=batch_size,
             outer_join_emit_interval_ms=0,
+            window_emit_interval_ms=0,
         )
         for part in self.topology.subtopologies():
             names = {store for node in part.nodes for store in getattr(node, "stores", ())}
