@@ -408,20 +408,6 @@ class StreamJoin:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamSelfJoin:
-    """A stream joined with itself, by one store. Kafka: `KStreamKStreamSelfJoin`.
-
-    Attributes:
-        store: The window store that remembers the stream.
-    """
-
-    joiner: AnyFunction
-    with_key: bool
-    windows: JoinWindows
-    store: str
-
-
-@dataclass(frozen=True, slots=True)
 class Custom:
     """A processor of the user's, made anew for each task by `supplier()`.
 
@@ -459,7 +445,6 @@ Operator: TypeAlias = (
     | StreamTableJoin
     | JoinWindow
     | StreamJoin
-    | StreamSelfJoin
     | Custom
     | WindowOperator
 )

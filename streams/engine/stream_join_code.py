@@ -113,7 +113,7 @@ def _write_result(
 def _write_joined(
     c: Compiler,
     node: op.ProcessorNode,
-    spec: op.StreamJoin | op.StreamSelfJoin,
+    spec: op.StreamJoin,
     v: Vars,
     left: str,
     right: str,
