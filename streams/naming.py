@@ -7,12 +7,17 @@ name, so that naming one operator does not rename those behind it; the callers h
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from aliran.streams.errors import TopologyError
+
+if TYPE_CHECKING:
+    from aliran.streams.topology import Topology
 
 MAX_NAME_LENGTH = 249
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 _GENERATED = re.compile(r"KSTREAM.*-[0-9]{10}")
+_AUTOMATIC = re.compile(r"[A-Z-]*K(STREAM|TABLE)[A-Z-]*-[0-9]{10}(-.*)?")
 _REPARTITION_SUFFIX = "-repartition"
 
 
@@ -59,6 +64,30 @@ def check_name(name: str, what: str = "processor name") -> str:
 def is_generated(name: str) -> bool:
     """Return whether `name` looks like one of the automatic names of the stream operators."""
     return _GENERATED.fullmatch(name) is not None
+
+
+def check_all_named(topology: Topology) -> None:
+    """Insist that all that lives outside of the process has a name of the user's (KIP-1111).
+
+    Stores, changelogs and repartition topics with automatic names are lost when an operator is
+    added in front of theirs, which counts them anew.
+
+    Raises:
+        TopologyError: Something has an automatic name; the message lists all of it.
+    """
+    stores = [each.name for each in topology.task_stores if _AUTOMATIC.fullmatch(each.name)]
+    topics = [each.name for each in topology.repartition_topics if _AUTOMATIC.fullmatch(each.name)]
+    found = [
+        f"{what} {', '.join(names)}"
+        for what, names in (("the stores", stores), ("the repartition topics", topics))
+        if names
+    ]
+    if found:
+        raise TopologyError(
+            f"strict_naming: {' and '.join(found)} have automatic names, which change with the "
+            "topology: pass store= to aggregations, tables and joins, and name= to group_by(), "
+            "repartition() and joins"
+        )
 
 
 def repartition_topic(prefix: str) -> str:

@@ -249,6 +249,10 @@ class FixedKeyProcessor(Generic[K, V, V2]):
         """Clean up; stores are closed by others."""
 
 
+ProcessorWrapper: TypeAlias = Callable[[str, Callable[[], Any]], Callable[[], Any]]
+"""`wrapper(node name, supplier)` returns the supplier to use. Kafka: `ProcessorWrapper`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConsumerRecord:
     """A record as it was read, for timestamp extractors. Kafka: `ConsumerRecord`.

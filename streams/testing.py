@@ -24,6 +24,7 @@ from aliran.core.types import Columns, Headers, TopicPartition
 from aliran.serdes import Serde, SerdeLike, serde_for
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import IllegalStateError, StreamsError
+from aliran.streams.naming import check_all_named
 from aliran.streams.processor import Record
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_default_serdes
@@ -78,6 +79,8 @@ class TopologyTestDriver:
             outer_join_emit_interval_ms=0,
             window_emit_interval_ms=0,
         )
+        if settings.strict_naming:
+            check_all_named(topology)
         topology = with_default_serdes(
             topology, serde_for(settings.default_key), serde_for(settings.default_value)
         )
@@ -94,6 +97,7 @@ class TopologyTestDriver:
             clock=self._clock,
             cache=CacheBudget(settings.cache_max_bytes) if settings.cache_max_bytes else None,
             handlers=settings.handlers,
+            processor_wrapper=settings.processor_wrapper,
             default_extractor=settings.default_timestamp_extractor,
             outer_join_emit_interval_ms=settings.outer_join_emit_interval_ms,
             window_emit_interval_ms=settings.window_emit_interval_ms,

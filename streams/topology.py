@@ -130,6 +130,18 @@ class Topology:
 
         return describe(self)
 
+    def to_mermaid(self) -> str:
+        """Return a picture as a Mermaid flowchart, for Markdown pages."""
+        from aliran.streams.diagrams import to_mermaid  # diagrams.py reads this module
+
+        return to_mermaid(self)
+
+    def to_dot(self) -> str:
+        """Return a picture in the language of Graphviz: `dot -Tsvg`."""
+        from aliran.streams.diagrams import to_dot
+
+        return to_dot(self)
+
     def is_repartition_topic(self, topic: str) -> bool:
         """Return whether `topic` (without prefix) is internal to the topology."""
         return any(each.name == topic for each in self.repartition_topics)

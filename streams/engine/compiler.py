@@ -102,6 +102,15 @@ class Bindings(Protocol):
         """Return the bound `process` method of a custom processor."""
         ...
 
+    @property
+    def wraps(self) -> bool:
+        """Whether every node is wrapped, and so needs a function."""
+        ...
+
+    def wrap(self, node: op.ProcessorNode, function: Callable[..., None]) -> Callable[..., None]:
+        """Return what to call instead of the function of a node."""
+        ...
+
     def transformer(self, spec: op.TableTransformValues) -> Callable[[Any, Any, int], Any]:
         """Return `transform(key, value, time)` of a new transformer of a table's values."""
         ...
@@ -199,6 +208,11 @@ class Compiler:
                 if name in self._forwarders:
                     self._write_forward(name)
         namespace = self.code.compile()
+        for name in self._functions:
+            node = self.nodes[name]
+            if isinstance(node, op.ProcessorNode):
+                function = self._function_name(name)
+                namespace[function] = self.bindings.wrap(node, namespace[function])
         for name, objects in self._forwarders.items():
             for each in objects:
                 each.forward = namespace[f"forward_{self._index[name]}"]
@@ -219,6 +233,8 @@ class Compiler:
 
     def _needs_function(self, name: str) -> bool:
         node = self.nodes[name]
+        if self.bindings.wraps and isinstance(node, op.ProcessorNode):
+            return True
         parents = [self.nodes[parent] for parent in dict.fromkeys(getattr(node, "parents", ()))]
         if len(parents) > 1:
             return True

@@ -15,6 +15,8 @@
 | `on_processing_error` | `processing.exception.handler` | `on_error` |
 | `on_production_error` | `production.exception.handler` | `on_error` |
 | `dead_letter_topic` | `errors.dead.letter.queue.topic.name` | – |
+| `processor_wrapper` | `processor.wrapper.class` | – |
+| `strict_naming` | `ensure.explicit.internal.resource.naming` | False |
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from aliran.core.durations import Duration, to_ms
 from aliran.core.errors import ConfigError
 from aliran.streams.handlers import ErrorHandler, ErrorHandlers
 from aliran.streams.naming import check_name
+from aliran.streams.processor import ProcessorWrapper
 
 EMBEDDED = "embedded"
 
@@ -46,6 +49,8 @@ _KAFKA_NAMES = {
     "processing.exception.handler": "on_processing_error",
     "production.exception.handler": "on_production_error",
     "errors.dead.letter.queue.topic.name": "dead_letter_topic",
+    "processor.wrapper.class": "processor_wrapper",
+    "ensure.explicit.internal.resource.naming": "strict_naming",
     "processing.guarantee": "processing_guarantee",
     "default.timestamp.extractor": "default_timestamp_extractor",
     "replication.factor": "replication_factor",
@@ -97,6 +102,9 @@ class StreamsConfig:
         on_processing_error: The same when a function or processor raises.
         on_production_error: The same when a record cannot be serialised or written.
         dead_letter_topic: Where records go that could not be handled, with headers saying why.
+        processor_wrapper: `wrapper(node name, supplier)` returns the supplier to use instead, for
+            every processor there is, operators of the DSL among them (KIP-1112).
+        strict_naming: Refuse stores and internal topics without a name of yours (KIP-1111).
         default_key: Type or serde of keys that nothing else says.
         default_value: The same for values.
         default_timestamp_extractor: For sources that name none.
@@ -128,6 +136,8 @@ class StreamsConfig:
     on_processing_error: ErrorHandler | Any = None
     on_production_error: ErrorHandler | Any = None
     dead_letter_topic: str | None = None
+    processor_wrapper: ProcessorWrapper | None = None
+    strict_naming: bool = False
     default_key: Any = str
     default_value: Any = str
     default_timestamp_extractor: Callable[..., int] | None = None

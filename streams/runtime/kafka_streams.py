@@ -21,6 +21,7 @@ from aliran.serdes import serde_for
 from aliran.streams import operators as op
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import IllegalStateError, TopologyError
+from aliran.streams.naming import check_all_named
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_default_serdes
 from aliran.streams.runtime.garbage import TunedCollector
@@ -78,6 +79,8 @@ class KafkaStreams:
         self._topology = with_default_serdes(
             topology, serde_for(self.config.default_key), serde_for(self.config.default_value)
         )
+        if self.config.strict_naming:
+            check_all_named(topology)
         self._clock = clock or SystemClock()
         self._listener: StateListener = lambda _new, _old: None
         self._on_restore: RestoreListener = lambda *_: None
@@ -315,6 +318,7 @@ class KafkaStreams:
                 state_dir=self._state_dir(),
                 cache=CacheBudget(config.cache_max_bytes) if config.cache_max_bytes else None,
                 handlers=config.handlers,
+                processor_wrapper=config.processor_wrapper,
                 default_extractor=config.default_timestamp_extractor,
                 outer_join_emit_interval_ms=config.outer_join_emit_interval_ms,
                 window_emit_interval_ms=config.window_emit_interval_ms,

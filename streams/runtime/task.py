@@ -29,7 +29,8 @@ from aliran.streams.engine.compiler import Compiled, compile_nodes
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import ProcessingError
 from aliran.streams.handlers import ErrorHandlers
-from aliran.streams.runtime import failures
+from aliran.streams.processor import ProcessorWrapper
+from aliran.streams.runtime import failures, wrapping
 from aliran.streams.runtime.context import ForwardingDisabledContext, TaskProcessorContext
 from aliran.streams.runtime.error_handling import Guard, TaskErrors
 from aliran.streams.runtime.origins import RecordOrigins
@@ -106,6 +107,7 @@ class TaskEnvironment:
         partition_count: Gives the number of partitions of a topic, by its full name.
         cache: The budget of the record caches; None makes every update visible.
         handlers: What is asked about errors.
+        processor_wrapper: Wraps every processor; see `StreamsConfig`.
         default_extractor: Of sources that name none; None for the records' own times.
         max_run: The most records processed at one go; tests set 1.
         global_stores: The stores that all tasks read.
@@ -120,6 +122,7 @@ class TaskEnvironment:
     state_dir: str = ""
     cache: CacheBudget | None = None
     handlers: ErrorHandlers = field(default_factory=ErrorHandlers)
+    processor_wrapper: ProcessorWrapper | None = None
     default_extractor: Callable[..., int] | None = None
     max_run: int = 1 << 60
     global_stores: GlobalStores = field(default_factory=GlobalStores)
@@ -175,7 +178,8 @@ class StreamTask:
         for node in self._nodes:
             if isinstance(node, op.ProcessorNode) and isinstance(node.operator, op.Custom):
                 context = TaskProcessorContext(self, node)
-                self._processors[node.name] = (node.operator.supplier(), context)
+                supplier = wrapping.supplier(self._environment.processor_wrapper, node)
+                self._processors[node.name] = (supplier(), context)
         self._code = compile_nodes(self._nodes, self, f"<aliran task {self.id}>")
         for node in self._nodes:
             if isinstance(node, op.ProcessorNode) and node.name in self._code.flushes:
@@ -390,6 +394,20 @@ class StreamTask:
         """Return the bound `process` of a custom processor."""
         process: Callable[[Any], None] = self._processors[node.name][0].process
         return process
+
+    @property
+    def wraps(self) -> bool:
+        """Whether every node is wrapped."""
+        return self._environment.processor_wrapper is not None
+
+    def wrap(self, node: op.ProcessorNode, function: Callable[..., None]) -> Callable[..., None]:
+        """Return what to call instead of the function of an operator of the DSL."""
+        wrapper = self._environment.processor_wrapper
+        if wrapper is None or isinstance(node.operator, op.Custom):
+            return function
+        processor, wrapped = wrapping.wrap_operator(wrapper, node, function)
+        self._processors[node.name] = (processor, TaskProcessorContext(self, node))
+        return wrapped
 
     def transformer(self, spec: op.TableTransformValues) -> Callable[[Any, Any, int], Any]:
         """Return `transform(key, value, time)` of a new transformer, begun and ended here."""
