@@ -12,6 +12,7 @@ from aliran.clients.transport import TopicSpec, Transport, UnknownTopicError
 from aliran.streams import operators as op
 from aliran.streams.errors import TopologyError
 from aliran.streams.topology import Topology
+from aliran.streams.window_operators import MAX_TIME
 
 logger = logging.getLogger("aliran.streams")
 
@@ -207,7 +208,7 @@ def changelog_config(spec: op.StoreSpec) -> dict[str, str]:
     if spec.kind in ("window", "timestamped-window", "session"):
         # Kept duplicates have a key each, and some would be taken for one another after a restart.
         config["cleanup.policy"] = "delete" if spec.retain_duplicates else "compact,delete"
-        config["retention.ms"] = str(spec.retention_ms + _DAY_MS)
+        config["retention.ms"] = str(min(spec.retention_ms + _DAY_MS, MAX_TIME))
     elif spec.kind == "versioned":  # every version that can be asked for must be restored
         config["min.compaction.lag.ms"] = str(spec.retention_ms + _DAY_MS)
     return {**config, **spec.changelog_config}
