@@ -70,7 +70,8 @@ class KStream(KStreamJoins[K, V]):
             produced: The keywords as an object.
             key: Type or serde of the keys, where it is not known.
             value: Type or serde of the values, where it is not known.
-            partitioner: `partitioner(topic, key, value, partition_count)` chooses the partition.
+            partitioner: `partitioner(topic, key, value, partition_count)` chooses the partition,
+                or several; an empty list drops the record, None goes by the key (KIP-837).
             name: Name of the sink.
         """
         if isinstance(topic, str):

@@ -218,6 +218,9 @@ class StreamsConfig:
         for name in _NUMBERS:
             if isinstance(values.get(name), str):
                 values[name] = _number(name, values[name])
+        if isinstance(values.get("strict_naming"), str):  # as Kafka's properties
+            _one_of("strict_naming", values["strict_naming"], ("true", "false"))
+            values["strict_naming"] = values["strict_naming"] == "true"
         if isinstance(values.get("commit_interval"), str) and values["commit_interval"].isdigit():
             values["commit_interval"] = int(values["commit_interval"])
         return cls(**values)

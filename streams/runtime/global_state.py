@@ -7,6 +7,7 @@ they were read are kept with them.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ from aliran.streams.runtime.task_stores import TaskDatabases, TaskStores
 if TYPE_CHECKING:
     from aliran.clients.transport import Transport
     from aliran.core.clock import Clock
+
+logger = logging.getLogger("aliran.streams")
 
 _POLL_INTERVAL_S = 0.1
 """How often the ends of global topics are asked for. Kafka: `poll.ms`."""
@@ -133,6 +136,8 @@ class GlobalState:
             found = True
             for columns in self._transport.read(partition, self._positions[partition], end):
                 task.update(columns)
+            if any(len(letters) for letters in task.errors.drain()):  # as on the JVM
+                logger.warning("dead letters of global stores are not written; they are dropped")
             self._positions[partition] = end
         if found:
             task.stores.commit_positions(self._positions)

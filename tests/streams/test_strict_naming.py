@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aliran.streams import App, StreamsBuilder, TopologyError, TopologyTestDriver
+from aliran.streams import App, StreamsBuilder, StreamsConfig, TopologyError, TopologyTestDriver
 
 
 def test_automatic_names_are_refused_and_listed() -> None:
@@ -32,3 +32,9 @@ def test_names_of_the_users_will_do() -> None:
     stream: Any = builder.stream("in").select_key(lambda k, v: v)
     stream.group_by_key(name="by-value").count(store="counts")
     TopologyTestDriver(builder.build(), {"strict_naming": True}).close()
+
+
+def test_kafkas_property_is_understood() -> None:
+    setting = "ensure.explicit.internal.resource.naming"
+    assert StreamsConfig.from_mapping({"application.id": "a", setting: "true"}).strict_naming
+    assert not StreamsConfig.from_mapping({"application.id": "a", setting: "false"}).strict_naming
