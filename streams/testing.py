@@ -101,6 +101,7 @@ class TopologyTestDriver:
             default_extractor=settings.default_timestamp_extractor,
             outer_join_emit_interval_ms=settings.outer_join_emit_interval_ms,
             window_emit_interval_ms=settings.window_emit_interval_ms,
+            keeps_send_order=True,
         )
         self._global: GlobalTask | None = None
         if topology.global_stores:

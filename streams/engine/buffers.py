@@ -57,6 +57,20 @@ class ChangelogBuffer:
             self._keys, self._values, self._timestamps, self._headers = [], [], [], {}
 
 
+class _NotingKeys(list[bytes | None]):
+    """Keys of a sink that say when the first of them arrives."""
+
+    def __init__(self, note: Callable[[], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def append(self, key: bytes | None) -> None:
+        """Add a key."""
+        if not self:
+            self._note()
+        super().append(key)
+
+
 class SinkBuffer:
     """Records on their way to one topic, partitioned by key when they are drained.
 
@@ -82,6 +96,10 @@ class SinkBuffer:
         self._suffix = key_suffix_bytes
         self._partitions: dict[bytes, int] = {}
         self._next_keyless = 0
+
+    def note_first(self, note: Callable[[SinkBuffer], None]) -> None:
+        """Have `note(self)` called whenever the buffer turns from empty to not; before any use."""
+        self.keys = _NotingKeys(partial(note, self))
 
     def drain(self) -> Iterator[Columns]:
         """Hand over what has gathered, a batch for each partition."""

@@ -113,6 +113,8 @@ class TaskEnvironment:
         global_stores: The stores that all tasks read.
         outer_join_emit_interval_ms: See `StreamsConfig`.
         window_emit_interval_ms: See `StreamsConfig`.
+        keeps_send_order: Whether topics are drained in the order of their first record; for the
+            test driver, which feeds what it drains to the topics' readers in that order.
     """
 
     application_id: str
@@ -128,6 +130,7 @@ class TaskEnvironment:
     global_stores: GlobalStores = field(default_factory=GlobalStores)
     outer_join_emit_interval_ms: int = 1000
     window_emit_interval_ms: int = 1000
+    keeps_send_order: bool = False
 
 
 class StreamTask:
@@ -160,6 +163,7 @@ class StreamTask:
         self.errors = TaskErrors(environment.handlers, self, environment.partition_count)
         self._stream_time_ms = -1
         self._sinks: dict[tuple[str, int | None, int], SinkBuffer] = {}
+        self._send_order: list[SinkBuffer] = []
         self._processors: dict[str, tuple[Any, TaskProcessorContext]] = {}
         self._queues: dict[TopicPartition, RecordQueue] = {}
         self._group = PartitionGroup(())
@@ -332,7 +336,10 @@ class StreamTask:
     def drain(self) -> Iterator[Columns]:
         """Hand over the records for sinks and changelogs, and dead letters."""
         yield from self.errors.drain()
-        for sink in self._sinks.values():
+        sinks = list(self._sinks.values())
+        if self._environment.keeps_send_order:
+            sinks, self._send_order = self._send_order, []
+        for sink in sinks:
             yield from sink.drain()
         for changelog in self.stores.changelogs:
             yield from changelog.drain()
@@ -475,12 +482,17 @@ class StreamTask:
         key = (topic, partition, suffix)
         if key not in self._sinks:
             count = self._environment.partition_count(topic)
-            self._sinks[key] = (
+            buffer = self._sinks[key] = (
                 SinkBuffer(topic, count, suffix)
                 if partition is None
                 else PartitionBuffer(topic, partition)
             )
+            if self._environment.keeps_send_order:
+                buffer.note_first(self._send_order_note)
         return self._sinks[key]
+
+    def _send_order_note(self, sink: SinkBuffer) -> None:
+        self._send_order.append(sink)
 
     def _full_name(self, topic: str) -> str:
         return self._environment.topology.decorate(topic, self._environment.application_id)
