@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any
 
 from aliran.core.types import Columns, Headers
