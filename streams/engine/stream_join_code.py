@@ -90,9 +90,10 @@ def _write_closed(
     key, left, right, time = c.fresh("k"), c.fresh("v"), c.fresh("v"), c.fresh("t")
     throttle = Throttle(environment.outer_join_emit_interval_ms, environment.clock.time_ms)
     closed = f"{unmatched}.closed({c.bind('w', windows)}, {c.bind('i', throttle)}, {v.time})"
-    with c.code.block(
-        f"if {v.time} == {unmatched}.stream_time and {unmatched}.may_close({ahead}):"
-    ), c.code.block(f"for {key}, {left}, {right}, {time} in {closed}:"):
+    with (
+        c.code.block(f"if {v.time} == {unmatched}.stream_time and {unmatched}.may_close({ahead}):"),
+        c.code.block(f"for {key}, {left}, {right}, {time} in {closed}:"),
+    ):
         record = v._replace(key=key, time=time, key_bytes=None, key_format=None)
         _write_joined(c, node, spec, record, left, right)
 
