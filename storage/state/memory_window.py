@@ -75,8 +75,8 @@ class MemoryWindowStore(ExactExpiry):
         return [self.put(key, value, start_ms) for key, value in zip(keys, values, strict=True)]
 
     def fetch(self, key: bytes, start_ms: int) -> bytes | None:
-        """Return the value of a key's window, or None. Of duplicates, the last put."""
-        if start_ms < self._oldest_readable():
+        """Return the value of a key's window, or None; of duplicates always None, as in Kafka."""
+        if self.retain_duplicates or start_ms < self._oldest_readable():
             return None
         found = self._index.between(key, start_ms, start_ms)
         return found[-1][2] if found else None

@@ -86,6 +86,7 @@ class WindowBytesStore(SegmentedBytesStore):
         self.time_ordered = time_ordered
         # Aggregations read single windows only, and would pay for this for nothing.
         self._remembers = retain_duplicates
+        self._last_put = 0  # its number, of duplicates
 
     def put(self, key: bytes, value: bytes | None, start_ms: int) -> bytes:
         """Set the value of a key's window; None deletes it.
@@ -98,6 +99,7 @@ class WindowBytesStore(SegmentedBytesStore):
             sequence = self._sequence = (self._sequence + 1) & MAX_SEQUENCE
             if value is None:  # it neither deletes nor moves the clock, but Kafka logs it
                 return key + pack_suffix(start_ms, sequence)
+            self._last_put = sequence
         if start_ms > self.observed_stream_time or self.retain_duplicates:
             observed = max(start_ms, self.observed_stream_time)
             self.observed_stream_time = observed
@@ -142,15 +144,15 @@ class WindowBytesStore(SegmentedBytesStore):
         return changelog_keys
 
     def fetch(self, key: bytes, start_ms: int) -> bytes | None:
-        """Return the value of a key's window, or None. Of duplicates, the last put."""
+        """Return the value of a key's window, or None.
+
+        Of duplicates it is found only if it was the store's last put, as in Kafka, which looks
+        under the last number it gave.
+        """
         if start_ms < max(0, self._oldest_readable()) or start_ms > self.observed_stream_time:
             return None
-        if self.retain_duplicates:
-            last = next(self.fetch_range(key, start_ms, start_ms, reverse=True), None)
-            return None if last is None else last.value
-        database_key = b"".join(
-            (pack_segment(start_ms // self.segment_interval_ms), key, pack_suffix(start_ms, 0))
-        )
+        suffix = pack_suffix(start_ms, self._last_put)
+        database_key = b"".join((pack_segment(start_ms // self.segment_interval_ms), key, suffix))
         if database_key in self.staged:
             return self.staged[database_key]
         return self._read(database_key)

@@ -82,7 +82,12 @@ class TaskProcessorContext:
         if start_ms is None:
             # Stream time is due with the first record; wall-clock time after one interval.
             start_ms = 0 if stream_time else self.current_system_time_ms() + interval_ms
-        schedule = Punctuation(start_ms, interval_ms, punctuator, self._node.name)
+
+        def call(time_ms: int) -> None:
+            self.record_time_ms = time_ms
+            punctuator(time_ms)
+
+        schedule = Punctuation(start_ms, interval_ms, call, self._node.name)
         self._task.schedule(schedule, stream_time=stream_time)
         return schedule
 

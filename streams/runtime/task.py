@@ -399,8 +399,16 @@ class StreamTask:
 
     def processor(self, node: op.ProcessorNode) -> Callable[[Any], None]:
         """Return the bound `process` of a custom processor."""
-        process: Callable[[Any], None] = self._processors[node.name][0].process
-        return process
+        processor, context = self._processors[node.name]
+        process: Callable[[Any], None] = processor.process
+        if not node.stores:
+            return process
+
+        def process_timed(record: Any) -> None:
+            context.record_time_ms = record.timestamp  # what its stores log with
+            process(record)
+
+        return process_timed
 
     @property
     def wraps(self) -> bool:

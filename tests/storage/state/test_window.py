@@ -166,9 +166,12 @@ def test_duplicates_are_all_kept_across_a_restart(tmp_path: Path) -> None:
     first.close()
     second = RocksDBStateDatabase(tmp_path, ["w"])
     store = store_of(second, retain_duplicates=True)
+    assert store.fetch(b"a", 10) is None
     store.put(b"a", b"2", 10)
     assert [entry.value for entry in store.fetch_range(b"a", 10, 10)] == [b"1", b"1", b"2"]
     assert store.fetch(b"a", 10) == b"2"
+    store.put(b"b", b"3", 10)
+    assert store.fetch(b"a", 10) is None
     second.close()
 
 
