@@ -42,6 +42,13 @@ def settle(scenario: Scenario, expected: Answer, found: Answer) -> None:
     for step, others in zip(expected.get("steps", ()), found.get("steps", ()), strict=False):
         for topic in step.keys() & others.keys():
             _settle_buffer(step[topic], others[topic])
+    if scenario.config.get("cache"):
+        # A commit writes held-back updates in the order of their last puts, ours in that of the
+        # first: the order of a topic's keys within a commit differs, that of each key does not.
+        for answer in (expected, found):
+            for step in answer.get("steps", ()):
+                for rows in step.values():
+                    rows.sort(key=lambda row: (row[0] is not None, row[0]))
     if scenario.config.get("cache") and "stores" in expected and "stores" in found:
         for name, rows in found["stores"].items():
             if name in expected["stores"]:

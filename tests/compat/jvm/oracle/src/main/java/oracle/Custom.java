@@ -193,7 +193,7 @@ final class Custom {
         final String key = text(record.key());
         if (record.value() == null) {
             rows.delete(key);
-        } else if (num(record.value()) % 2 == 0) {
+        } else if (Math.floorMod(num(record.value()), 2) == 0) {
             rows.putIfAbsent(key, text(record.value()));
         } else {
             rows.put(key, text(record.value()));
@@ -252,7 +252,7 @@ final class Custom {
         final long until = rows.put(key, record.value() == null ? null : text(record.value()), time);
         final Record<Object, Object> out = record.withKey((Object) key);
         context.forward(out.withValue(until + "|" + version(rows.get(key)) + "|" + version(rows.get(key, time - 5))));
-        if (num(record.value()) % 4 == 3) {
+        if (Math.floorMod(num(record.value()), 4) == 3) {
             context.forward(out.withValue("deleted " + version(rows.delete(key, time + 2))));
         }
     }
