@@ -100,7 +100,7 @@ class _Group:
         step = ProcessorPlan(
             processor, Aggregate(store, kind, aggregator, initializer, windows), (store,)
         )
-        place.dsl.plan.add_store(spec)
+        place.dsl.plan.add_table_store(spec)
         place.dsl.plan.add(step, place.step)
         out = key if windows is None else WindowedSerde(key, windows.size_ms)
         here = place.at(step, key_serde=out, value_serde=value, needs_repartition=False)

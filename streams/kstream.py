@@ -20,7 +20,7 @@ from aliran.streams.config_objects import (
 )
 from aliran.streams.dsl import Place, behind_repartition, key_value_store, new_repartition
 from aliran.streams.errors import TopologyError
-from aliran.streams.functions import check_function, takes_key
+from aliran.streams.functions import check_function, check_partitioner, takes_key
 from aliran.streams.graph import ProcessorPlan, RepartitionPlan, SinkPlan
 from aliran.streams.grouped import KGroupedStream
 from aliran.streams.ktable import KTable, StreamToTablePlan
@@ -88,6 +88,7 @@ class KStream(StreamTransforms[K, V]):
             "to", produced, Produced(), key=key, value=value, partitioner=partitioner, name=name
         )
         place = self._place
+        check_partitioner("to", config.partitioner)
         sink = place.dsl.names.processor("KSTREAM-SINK-", config.name)
         serdes = place.key_or_default(config.key), place.value_or_default(config.value)
         node = SinkNode(sink, topic, (place.name,), *serdes, config.partitioner)
@@ -123,8 +124,10 @@ class KStream(StreamTransforms[K, V]):
             value=value,
             partitioner=partitioner,
         )
-        if config.partitions is not None and config.partitions < 1:
-            raise TopologyError(f"repartition needs at least 1 partition, got {config.partitions}")
+        count = config.partitions
+        if count is not None and not (isinstance(count, int) and count >= 1):
+            raise TopologyError(f"repartition needs at least 1 partition, got {count!r}")
+        check_partitioner("repartition", config.partitioner)
         dsl = self._place.dsl
         prefix = config.name or dsl.names.processor("KSTREAM-REPARTITION-")
         step = new_repartition(
@@ -373,6 +376,8 @@ class KStream(StreamTransforms[K, V]):
     ) -> KStream[K, Any]:
         if not isinstance(table, KTable):
             raise TopologyError(f"{method} takes a KTable, got {type(table).__name__}")
+        if table.place.dsl is not self._place.dsl:
+            raise TopologyError(f"{method} takes a table of the same builder, not of another")
         keyed = takes_key(method, joiner, "joiner(value, table_value)", with_key)
         left = method == "left_join"
         place = self._copartitioned_with(table, config)

@@ -84,7 +84,7 @@ class KTable(Generic[K, V]):
         """Return the table of a source, which is stored only if it is named or looked into."""
 
         def materialize() -> TableGetter:
-            place.dsl.plan.add_store(step.spec)
+            place.dsl.plan.add_table_store(step.spec)
             step.store = step.spec.name
             return TableGetter(step.spec.name)
 
@@ -96,6 +96,11 @@ class KTable(Generic[K, V]):
     def name(self) -> str:
         """Name of the topology's node that gives this table."""
         return self._place.name
+
+    @property
+    def place(self) -> Place:
+        """Where in the plan the table stands; for operators, not for users."""
+        return self._place
 
     @property
     def sources(self) -> frozenset[str]:
@@ -237,7 +242,7 @@ class KTable(Generic[K, V]):
             return KTable(here, lambda: self._getter_through(operator), None)
         store = config.store
         spec = key_value_store(config, store, here.key_or_default(), here.value_or_default())
-        place.dsl.plan.add_store(spec)
+        place.dsl.plan.add_table_store(spec)
         step.operator = replace(operator, store=store)
         step.stores = (store,)
         return KTable(here, lambda: TableGetter(store), store)

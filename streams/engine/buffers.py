@@ -9,6 +9,7 @@ from typing import Any
 from aliran.core.types import Columns, Headers
 from aliran.protocol.partitioner import partition_for_key
 from aliran.serdes import Serde
+from aliran.streams.errors import StreamsError
 
 _PARTITION_CACHE_SIZE = 100_000
 """Keys whose partition is remembered: hashing one in Python costs twenty times a look-up."""
@@ -162,7 +163,13 @@ class RoutedSink:
         raw_value = self._value_serde.serialize(value) if self._value_serde else value
         partition = None
         if self._partitioner is not None:
-            partition = self._partitioner(topic, key, value, self._partition_count(topic))
+            count = self._partition_count(topic)
+            partition = self._partitioner(topic, key, value, count)
+            if partition is not None and partition not in range(count):
+                raise StreamsError(
+                    f"the partitioner returned {partition!r} for topic {topic!r}, which has the "
+                    f"partitions 0 to {count - 1}; None leaves the choice to the key"
+                )
         buffer = self._open_buffer(topic, partition)
         if headers:
             buffer.headers[len(buffer.keys)] = headers

@@ -23,6 +23,8 @@ from functools import partial
 from aliran.clients.transport import GroupFencedError, Position, Transport
 from aliran.core.clock import Clock
 from aliran.core.types import TopicPartition
+from aliran.protocol.errors import ProtocolError
+from aliran.streams.errors import ProcessingError
 from aliran.streams.runtime.task import StreamTask, TaskId, TaskStatistics
 from aliran.streams.runtime.task_factory import TaskFactory
 
@@ -173,7 +175,13 @@ class StreamLoop:
     def _send(self) -> None:
         for task in self.tasks.values():
             for columns in task.drain():
-                self._transport.send(columns)
+                try:
+                    self._transport.send(columns)
+                except ProtocolError as error:  # what a processor forwarded cannot be written
+                    raise ProcessingError(
+                        f"cannot write to {columns.topic}-{columns.partition}: {error} (task "
+                        f"{task.id}); look at the processors of yours that forward to it"
+                    ) from error
                 self._uncommitted = True
 
     def _punctuate(self) -> None:

@@ -29,7 +29,7 @@ from aliran.streams.engine.compiler import Compiled, compile_nodes
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import ProcessingError
 from aliran.streams.runtime import failures
-from aliran.streams.runtime.context import TaskProcessorContext
+from aliran.streams.runtime.context import TaskProcessorContext, supplied_processor
 from aliran.streams.runtime.partition_group import PartitionGroup
 from aliran.streams.runtime.punctuation import Punctuation, PunctuationQueue
 from aliran.streams.runtime.record_queue import CurrentRecord, RecordQueue
@@ -133,7 +133,8 @@ class StreamTask:
         for node in self._nodes:
             if isinstance(node, op.ProcessorNode) and isinstance(node.operator, op.Custom):
                 context = TaskProcessorContext(self, node)
-                self._processors[node.name] = (node.operator.supplier(), context)
+                processor = supplied_processor(node.name, node.operator.supplier)
+                self._processors[node.name] = (processor, context)
         self._code = compile_nodes(self._nodes, self, f"<aliran task {self.id}>")
         for node in self._nodes:
             if isinstance(node, op.ProcessorNode) and node.name in self._code.flushes:
