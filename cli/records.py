@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from aliran.cli.settings import CommandError
-from aliran.cli.topics import Bootstrap
+from aliran.cli.topics import Bootstrap, no_broker
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -65,7 +65,13 @@ def consume(
 ) -> int:
     r"""Print the records of a topic from its beginning, a line each: key, tab, value.
 
-    Bytes that are no UTF-8 are printed as `\\xNN`. No consumer group is left behind.
+    Bytes that are no UTF-8 are printed as `\xNN`. No consumer group is left behind.
+
+    For example:
+
+    ```
+    aliran consume trending --bootstrap kafka-1:9092 --follow
+    ```
 
     Args:
         topic: Which topic.
@@ -88,7 +94,7 @@ def consume(
         try:
             partitions = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
         except KafkaException as error:
-            raise CommandError(f"{bootstrap}: {error.args[0].str()}") from error
+            raise CommandError(no_broker(bootstrap, error.args[0].str())) from error
         if not partitions:
             raise CommandError(f"there is no topic {topic!r} on {bootstrap}")
         consumer.assign([Place(topic, number, OFFSET_BEGINNING) for number in partitions])

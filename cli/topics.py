@@ -67,7 +67,9 @@ def create(
     *,
     bootstrap: Bootstrap = "127.0.0.1:9092",
     partitions: int = 1,
-    config: Annotated[tuple[str, ...], Parameter(name=["--config", "-c"], negative="")] = (),
+    config: Annotated[
+        tuple[str, ...], Parameter(name=["--config", "-c"], negative="", show_default=False)
+    ] = (),
 ) -> None:
     """Create a topic.
 
@@ -117,10 +119,15 @@ def _metadata(admin: AdminClient, bootstrap: str) -> Any:
     try:
         return admin.list_topics(timeout=_TIMEOUT_S)
     except KafkaException as error:
-        raise CommandError(
-            f"no broker answers at {bootstrap} ({error.args[0].str()}); "
-            f"start one with `aliran broker --listen {bootstrap}`"
-        ) from error
+        raise CommandError(no_broker(bootstrap, error.args[0].str())) from error
+
+
+def no_broker(bootstrap: str, cause: str) -> str:
+    """Return what to say where no broker answers."""
+    return (
+        f"no broker answers at {bootstrap!r} ({cause}); give HOST:PORT of one with --bootstrap, "
+        "or start one with `aliran broker`"
+    )
 
 
 def _done(future: Future[None], name: str) -> None:

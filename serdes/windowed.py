@@ -6,8 +6,9 @@ from struct import Struct
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from aliran.core.errors import ConfigError
-from aliran.serdes.base import Serde
+from aliran.serdes.base import Serde, SerdeLike
 from aliran.serdes.errors import refused_data, refused_value
+from aliran.serdes.inference import serde_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,19 +43,20 @@ class WindowedSerde(Serde[Windowed[K]]):
     time (Kafka: `TimeWindowedSerializer`, `TimeWindowedDeserializer`).
 
     Args:
-        inner: The serde of the key.
+        inner: Type or serde of the key.
         window_size_ms: Size of the windows in milliseconds.
 
     Raises:
-        ConfigError: The size is not above 0.
+        ConfigError: The size is not a whole number above 0, or `inner` is no type or serde.
     """
 
-    def __init__(self, inner: Serde[K], window_size_ms: int) -> None:
-        if window_size_ms <= 0:
+    def __init__(self, inner: SerdeLike[K], window_size_ms: int) -> None:
+        if not isinstance(window_size_ms, int) or window_size_ms <= 0:
             raise ConfigError(
-                f"window_size_ms must be above 0, it is {window_size_ms}: "
-                "pass the size of the windows in milliseconds"
+                f"window_size_ms must be above 0, it is {window_size_ms!r}: "
+                "pass the size of the windows in milliseconds, a whole number"
             )
+        inner = serde_for(inner)
         name = f"WindowedSerde({inner.name})"
         super().__init__(
             _time_serializer(name, inner),
@@ -71,10 +73,14 @@ class SessionWindowedSerde(Serde[Windowed[K]]):
     Kafka: `SessionWindowedSerializer`, `SessionWindowedDeserializer`.
 
     Args:
-        inner: The serde of the key.
+        inner: Type or serde of the key.
+
+    Raises:
+        ConfigError: `inner` is no type or serde.
     """
 
-    def __init__(self, inner: Serde[K]) -> None:
+    def __init__(self, inner: SerdeLike[K]) -> None:
+        inner = serde_for(inner)
         name = f"SessionWindowedSerde({inner.name})"
         super().__init__(
             _session_serializer(name, inner), _session_deserializer(name, inner), name=name

@@ -127,7 +127,7 @@ class Group:
         spec = aggregate_store(config, store, (key, value), aggregation)
         place = self.place_of_aggregation(store)
         step = ProcessorPlan(processor, aggregation.operator(store), (store,))
-        place.dsl.plan.add_store(spec)
+        place.dsl.plan.add_table_store(spec)
         place.dsl.plan.add(step, place.step)
         out = windowed_key_serde(key, aggregation.windows)
         here = place.at(step, key_serde=out, value_serde=value, needs_repartition=False)

@@ -18,7 +18,8 @@ from aliran.protocol.partitioner import partition_for_key
 from aliran.serdes import Serde, SerdeLike, serde_for
 from aliran.streams.builder import StreamsBuilder
 from aliran.streams.errors import IllegalStateError
-from aliran.streams.runtime.config import StreamsConfig
+from aliran.streams.naming import check_name
+from aliran.streams.runtime.config import StreamsConfig, settings_of
 from aliran.streams.runtime.kafka_streams import KafkaStreams, StreamsStatistics
 from aliran.streams.runtime.state import State
 
@@ -57,7 +58,7 @@ class App(StreamsBuilder):
         config: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
-        given = {"application_id": application_id, **(config or {}), **settings}
+        given = {"application_id": application_id, **settings_of(config), **settings}
         if brokers is not None:
             given["brokers"] = brokers
         self.config = StreamsConfig.from_mapping(given)
@@ -184,6 +185,7 @@ class App(StreamsBuilder):
         Raises:
             AliranError: The topic does not exist, or the record cannot be serialised or written.
         """
+        check_name(topic, "topic name")
         streams = self._open()
         if self._writer is None:
             self._writer = streams.connection.open_transport()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -166,7 +166,7 @@ def window_store(
 
 
 def _store(materialized: Materialized[Any, Any], spec: StoreSpec) -> StoreSpec:
-    changelog_config = dict(materialized.changelog_config or {})
+    changelog_config = topic_settings(spec.name, materialized.changelog_config)
     if changelog_config and materialized.logging is False:
         raise TopologyError(
             f"store {spec.name!r} has logging=False, so changelog_config has nothing to configure"
@@ -179,6 +179,25 @@ def _store(materialized: Materialized[Any, Any], spec: StoreSpec) -> StoreSpec:
         caching=materialized.caching,
         changelog_config=changelog_config,
     )
+
+
+def topic_settings(store: str, settings: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the settings of a store's changelog as Kafka writes them: all are texts.
+
+    Raises:
+        TopologyError: It is no mapping.
+    """
+    if settings is None:
+        return {}
+    if not isinstance(settings, Mapping):
+        raise TopologyError(
+            f"store {store!r}: changelog_config maps Kafka's names to values, as in "
+            f"{{'segment.bytes': '1000000'}}; got {settings!r}"
+        )
+    return {
+        str(name): str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in settings.items()
+    }
 
 
 def serde_or(explicit: SerdeLike[Any] | None, otherwise: Callable[[], Serde[Any]]) -> Serde[Any]:

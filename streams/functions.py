@@ -68,6 +68,17 @@ def check_function(operator: str, expected: str, function: Any) -> None:
     )
 
 
+def check_partitioner(operator: str, partitioner: Any) -> None:
+    """Refuse a partitioner that cannot be called; None is none.
+
+    Raises:
+        TopologyError: See `check_function`.
+    """
+    if partitioner is not None:
+        expected = "partitioner(topic, key, value, partition_count)"
+        check_function(operator, expected, partitioner)
+
+
 def takes_key(operator: str, function: Any, expected: str, with_key: bool | None) -> bool:
     """Return whether `function` is to be called with the key in front of its other arguments.
 

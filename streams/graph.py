@@ -223,6 +223,21 @@ class Plan:
             )
         self._stores[store.name] = store
 
+    def add_table_store(self, store: StoreSpec) -> None:
+        """Remember the store of one table or aggregation, which others may look into.
+
+        Two tables of one store would overwrite each other's rows, however alike they are defined.
+
+        Raises:
+            TopologyError: Another store has that name.
+        """
+        known = self._stores.setdefault(store.name, store)
+        if known is not store:
+            raise TopologyError(
+                f"there is already a different store named {store.name!r}: two tables cannot share "
+                "one, give another store= name"
+            )
+
     def require_stores(self, operator: str, stores: Iterable[str]) -> None:
         """Refuse names of stores that were not added.
 

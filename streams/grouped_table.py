@@ -184,7 +184,7 @@ class KGroupedTable(Generic[K, V]):
         processor = names.processor(prefix, given)
         behind = self._repartitioned(sink, source, store)
         key = serde_or(config.key, place.key_or_default)
-        place.dsl.plan.add_store(key_value_store(config, store, key, value))
+        place.dsl.plan.add_table_store(key_value_store(config, store, key, value))
         step = ProcessorPlan(processor, TableAggregate(store, kind, *functions), (store,))
         place.dsl.plan.add(step, behind)
         here = place.at(

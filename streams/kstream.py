@@ -19,7 +19,7 @@ from aliran.streams.config_objects import (
 )
 from aliran.streams.dsl import Place, behind_repartition, key_value_store, new_repartition
 from aliran.streams.errors import TopologyError
-from aliran.streams.functions import check_function
+from aliran.streams.functions import check_function, check_partitioner
 from aliran.streams.graph import ProcessorPlan, SinkPlan
 from aliran.streams.grouped import KGroupedStream
 from aliran.streams.kstream_joins import KStreamJoins
@@ -82,6 +82,7 @@ class KStream(KStreamJoins[K, V]):
             "to", produced, Produced(), key=key, value=value, partitioner=partitioner, name=name
         )
         place = self._place
+        check_partitioner("to", config.partitioner)
         sink = place.dsl.names.processor("KSTREAM-SINK-", config.name)
         serdes = place.key_or_default(config.key), place.value_or_default(config.value)
         node = SinkNode(sink, topic, (place.name,), *serdes, config.partitioner)
@@ -117,8 +118,10 @@ class KStream(KStreamJoins[K, V]):
             value=value,
             partitioner=partitioner,
         )
-        if config.partitions is not None and config.partitions < 1:
-            raise TopologyError(f"repartition needs at least 1 partition, got {config.partitions}")
+        count = config.partitions
+        if count is not None and not (isinstance(count, int) and count >= 1):
+            raise TopologyError(f"repartition needs at least 1 partition, got {count!r}")
+        check_partitioner("repartition", config.partitioner)
         dsl = self._place.dsl
         prefix = config.name or dsl.names.processor("KSTREAM-REPARTITION-")
         step = new_repartition(

@@ -309,6 +309,8 @@ class KStreamJoins(StreamTransforms[K, V]):
         config: Joined[K, V, Any],
         with_key: bool | None,
     ) -> KStream[K, Any]:
+        if table.place.dsl is not self._place.dsl:
+            raise TopologyError(f"{method} takes a table of the same builder, not of another")
         keyed = takes_key(method, joiner, "joiner(value, table_value)", with_key)
         left = method == "left_join"
         place = self._copartitioned_with(table, config)

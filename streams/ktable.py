@@ -83,7 +83,7 @@ class KTable(TableJoins[K, V]):
         """Return the table of a source, which is stored only if it is named or looked into."""
 
         def materialize() -> TableGetter:
-            place.dsl.plan.add_store(step.spec)
+            place.dsl.plan.add_table_store(step.spec)
             step.store = step.spec.name
             return TableGetter(step.spec.name)
 
@@ -349,7 +349,7 @@ class KTable(TableJoins[K, V]):
             )
         store = config.store
         spec = key_value_store(config, store, here.key_or_default(), here.value_or_default())
-        here.dsl.plan.add_store(spec)
+        here.dsl.plan.add_table_store(spec)
         step.operator = replace(operator, store=store)
         step.stores = (*step.stores, store)
         return KTable(here, lambda: TableGetter(store), store)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from aliran.core.durations import Duration, to_ms
 from aliran.serdes import SerdeLike, serde_for
+from aliran.streams.dsl import topic_settings
 from aliran.streams.errors import TopologyError
 from aliran.streams.functions import check_function
 from aliran.streams.naming import check_name
@@ -274,7 +275,7 @@ def _spec(name: str, kind: StoreKind, options: SpecOptions, **settings: Any) -> 
         raise TopologyError(
             f"store {name!r} has no option {', '.join(sorted(unknown))}; options: {known}"
         )
-    changelog_config = dict(options.get("changelog_config", {}))
+    changelog_config = topic_settings(name, options.get("changelog_config"))
     logging = options.get("logging", True)
     if changelog_config and not logging:
         raise TopologyError(

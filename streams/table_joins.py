@@ -199,7 +199,7 @@ class TableJoins(TableBase[K, V]):
             here = place.at(step, value_serde=value)
             key = here.key_or_default(config.key)
             value = here.value_or_default(config.value)
-            dsl.plan.add_store(key_value_store(config, store, key, value))
+            dsl.plan.add_table_store(key_value_store(config, store, key, value))
             step.store = store
         dsl.plan.add(step, *steps)
         result = place.at(step, key_serde=key, value_serde=value, sources=sources)

@@ -219,9 +219,9 @@ class RoutedSink:
         if not found:
             self.on_drop()
         for partition in found:
-            if partition is not None and not 0 <= partition < count:
+            if partition is not None and partition not in range(count):
                 raise StreamsError(
-                    f"the partitioner chose partition {partition!r} of topic {topic!r}, which has "
+                    f"the partitioner returned {partition!r} for topic {topic!r}, which has the "
                     f"partitions 0 to {count - 1}: return one of these, a list of them (empty to "
                     "drop the record), or None to go by the key"
                 )

@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -34,6 +35,8 @@ from aliran.streams.naming import check_name
 from aliran.streams.processor import ProcessorWrapper
 
 EMBEDDED = "embedded"
+
+_MAY_BE_MINUS_ONE = ("max_task_idle_ms", "replication_factor")
 
 _KAFKA_NAMES = {
     "application.id": "application_id",
@@ -167,10 +170,33 @@ class StreamsConfig:
             )
         if to_ms(self.commit_interval) < 0:
             raise ConfigError(f"commit_interval={self.commit_interval!r} must not be negative")
-        for name in _NOT_NEGATIVE:
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 0:
-                raise ConfigError(f"{name}={value!r} must be a whole number, 0 or more")
+        for name in _NUMBERS:
+            value, least = getattr(self, name), -1 if name in _MAY_BE_MINUS_ONE else 0
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(f"{name}={value!r} must be a whole number, {least} or more")
+        self._check_places()
+
+    def _check_places(self) -> None:
+        if not isinstance(self.brokers, str) or not self.brokers.strip():
+            raise ConfigError(
+                f"brokers={self.brokers!r} must be 'embedded', or a text 'host:port,host:port'"
+            )
+        for name in ("data_dir", "state_dir"):
+            if not isinstance(getattr(self, name), str | os.PathLike | None):
+                raise ConfigError(f"{name}={getattr(self, name)!r} must be a path, or None")
+        if not isinstance(self.listen, str):
+            raise ConfigError(f"listen={self.listen!r} must be 'host:port' (port 0: any)")
+        extract = self.default_timestamp_extractor
+        if extract is not None and not callable(extract):
+            raise ConfigError(
+                f"default_timestamp_extractor={extract!r} must be a function "
+                "extract(record, partition_time)"
+            )
+        for name in ("broker_config", "client"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ConfigError(
+                    f"{name}={getattr(self, name)!r} must be a mapping of names to values"
+                )
 
     @property
     def handlers(self) -> ErrorHandlers:
@@ -208,7 +234,7 @@ class StreamsConfig:
             return settings
         values: dict[str, Any] = dict(defaults)
         client: dict[str, Any] = {}
-        for name, value in _items(settings):
+        for name, value in settings_of(settings).items():
             if name.startswith(_CLIENT_PREFIXES):
                 client[name] = value
                 continue
@@ -226,12 +252,17 @@ class StreamsConfig:
         return cls(**values)
 
 
-def _items(settings: object) -> Iterable[tuple[str, Any]]:
+def settings_of(settings: object) -> Mapping[str, Any]:
+    """Return `settings`, or an empty mapping for None.
+
+    Raises:
+        ConfigError: It is no mapping, or a name in it is no text.
+    """
     if settings is None:
-        return ()
-    if isinstance(settings, Mapping):
-        return settings.items()
-    raise ConfigError(f"settings must be a mapping of names to values; got {settings!r}")
+        return {}
+    if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+        raise ConfigError(f"settings must be a mapping of names to values; got {settings!r}")
+    return settings
 
 
 def _field_name(name: str) -> str:

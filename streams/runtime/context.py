@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aliran.core.durations import Duration, to_ms
 from aliran.core.types import Headers
 from aliran.streams import operators as op
-from aliran.streams.errors import StreamsError, TopologyError
+from aliran.streams.errors import ProcessingError, StreamsError, TopologyError
+from aliran.streams.functions import check_function
 from aliran.streams.processor import FixedKeyRecord, PunctuationType, Record, RecordMetadata
 from aliran.streams.runtime.punctuation import Punctuation
 
@@ -75,6 +76,12 @@ class TaskProcessorContext:
         start_ms: int | None = None,
     ) -> Punctuation:
         """Call `punctuator(timestamp_ms)` at an interval; see `ProcessorContext.schedule`."""
+        if not isinstance(punctuation_type, PunctuationType):
+            raise StreamsError(
+                "schedule takes PunctuationType.STREAM_TIME or PunctuationType.WALL_CLOCK_TIME; "
+                f"got {punctuation_type!r}"
+            )
+        check_function("schedule", "punctuator(time_ms)", punctuator)
         interval_ms = to_ms(interval)
         if interval_ms < 1:
             raise StreamsError(f"a punctuation interval is at least 1 ms; got {interval!r}")
@@ -114,7 +121,7 @@ class TaskProcessorContext:
             raise TopologyError(
                 f"processor {self._node.name!r} is not connected to a store {name!r} (connected: "
                 f"{', '.join(connected) or 'none'}): name it where the processor is added, as in "
-                f"process(..., stores=[{name!r}])"
+                f"process(MyProcessor, {name!r})"
             )
         if name not in self._stores:
             self._stores[name] = self._task.stores.open_view(name, lambda: self.timestamp)
@@ -178,3 +185,28 @@ class ForwardingDisabledContext(TaskProcessorContext):
             f"{self._node.name!r} transforms values and cannot forward records: return the new "
             "value from transform(), or use to_stream().process()"
         )
+
+
+def supplied_processor(node: str, supplier: Callable[[], Any]) -> Any:
+    """Return a new processor of the user's.
+
+    Raises:
+        ProcessingError: The supplier raised, or what it gave is no processor.
+    """
+    try:
+        processor = supplier()
+    except Exception as error:
+        raise ProcessingError(
+            f"processor {node!r}: its supplier raised {type(error).__name__}: {error}",
+            processor=node,
+        ) from error
+    methods = ("init", "process", "close")
+    if isinstance(processor, type) or not all(
+        callable(getattr(processor, method, None)) for method in methods
+    ):
+        raise ProcessingError(
+            f"processor {node!r}: its supplier gave {processor!r}, which is no Processor; give an "
+            "object of a class derived from Processor (FixedKeyProcessor for process_values)",
+            processor=node,
+        )
+    return processor

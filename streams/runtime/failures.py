@@ -71,6 +71,8 @@ def _what(step: Step, error: Exception, node: op.Node | None) -> str:
     if isinstance(node, op.SinkNode) and step.action.startswith("serialize"):
         part = "key" if "key" in step.action else "value"
         serde = node.key_serde if part == "key" else node.value_serde
+        if isinstance(error, AttributeError) and error.name == "encode":  # of generated code
+            cause = f"it is of type {type(error.obj).__name__}, not str"
         return f"{serde} cannot write the {part} of a record for sink {node.name!r}: {cause}"
     if not step.node:
         return f"a record could not be processed: {cause}"

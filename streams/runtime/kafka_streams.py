@@ -20,7 +20,7 @@ from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import serde_for
 from aliran.streams import operators as op
 from aliran.streams.engine.tables import CacheBudget
-from aliran.streams.errors import IllegalStateError, TopologyError
+from aliran.streams.errors import IllegalStateError, StreamsError, TopologyError
 from aliran.streams.naming import check_all_named
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_default_serdes
@@ -369,6 +369,8 @@ class KafkaStreams:
             logger.error("%s stopped: %s", self.config.application_id, error)
         except Exception:
             logger.exception("%s stopped", self.config.application_id)
+        except (SystemExit, KeyboardInterrupt):  # raised on this thread: by the user's code
+            logger.exception("%s", self.error)
 
     def _run(self, loop: StreamLoop) -> None:
         self._runner = threading.current_thread()
@@ -392,8 +394,14 @@ class KafkaStreams:
             self._move(State.RUNNING)
 
     def _failed(self, error: BaseException) -> None:
-        if isinstance(error, Exception):
-            self.error = error
+        self.error = (
+            error
+            if isinstance(error, Exception)
+            else StreamsError(
+                f"{self.config.application_id} was ended by {type(error).__name__}({error}): "
+                "a function of the topology must not end the process; call close() or stop()"
+            )
+        )
         self._move(State.PENDING_ERROR)
         self._move(State.ERROR)
         self._ended.set()

@@ -31,7 +31,11 @@ from aliran.streams.errors import ProcessingError
 from aliran.streams.handlers import ErrorHandlers
 from aliran.streams.processor import ProcessorWrapper
 from aliran.streams.runtime import failures, wrapping
-from aliran.streams.runtime.context import ForwardingDisabledContext, TaskProcessorContext
+from aliran.streams.runtime.context import (
+    ForwardingDisabledContext,
+    TaskProcessorContext,
+    supplied_processor,
+)
 from aliran.streams.runtime.error_handling import Guard, TaskErrors
 from aliran.streams.runtime.origins import RecordOrigins
 from aliran.streams.runtime.partition_group import PartitionGroup
@@ -183,7 +187,7 @@ class StreamTask:
             if isinstance(node, op.ProcessorNode) and isinstance(node.operator, op.Custom):
                 context = TaskProcessorContext(self, node)
                 supplier = wrapping.supplier(self._environment.processor_wrapper, node)
-                self._processors[node.name] = (supplier(), context)
+                self._processors[node.name] = (supplied_processor(node.name, supplier), context)
         self._code = compile_nodes(self._nodes, self, f"<aliran task {self.id}>")
         for node in self._nodes:
             if isinstance(node, op.ProcessorNode) and node.name in self._code.flushes:

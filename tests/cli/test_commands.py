@@ -41,7 +41,9 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert f" {command} " in printed
 
 
-@pytest.mark.parametrize("command", [["broker"], ["demo", "trending"], ["topics", "create"]])
+@pytest.mark.parametrize(
+    "command", [["broker"], ["demo", "trending"], ["topics", "create"], ["produce"], ["consume"]]
+)
 def test_help_of_a_command_has_an_example(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,3 +139,13 @@ def test_lines_written_are_lines_read(address: str, capsys: pytest.CaptureFixtur
     assert sorted(capsys.readouterr().out.splitlines()) == ["a\t1", "b\t2:3", "null\tplain"]
     assert main(["consume", "lines", "--no-keys", "-b", address]) == 0
     assert sorted(capsys.readouterr().out.splitlines()) == ["1", "2:3", "plain"]
+
+
+@pytest.mark.parametrize("words", [["topics", "list"], ["consume", "words"]])
+def test_where_no_broker_answers_the_way_out_is_told(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--bootstrap", "nonsense.invalid:1"]) == 1
+    complaint = capsys.readouterr().err
+    assert "no broker answers at 'nonsense.invalid:1'" in complaint
+    assert "start one with `aliran broker`" in complaint

@@ -223,7 +223,7 @@ def test_a_partition_that_does_not_exist() -> None:
     builder.stream("in").to("out", partitioner=lambda *_: [0, 3])
     with TopologyTestDriver(builder.build()) as driver:
         topic = driver.create_input_topic("in")
-        with pytest.raises(ProcessingError, match="chose partition 3 of topic 'out'"):
+        with pytest.raises(ProcessingError, match="the partitioner returned 3 for topic 'out'"):
             topic.pipe_input("k", "v")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from aliran.streams import (
     FixedKeyProcessor,
     FixedKeyRecord,
     ProcessingError,
+    Processor,
+    ProcessorContext,
+    PunctuationType,
     Record,
     StreamsBuilder,
     TopologyError,
@@ -357,3 +362,73 @@ def test_damaged_state_says_what_to_delete_and_is_restored_then(tmp_path: Path) 
         again.send("in", "key-5", "x")
         again.wait_until_idle()
         assert dict(again.read("out", value=int))["key-5"] == 2
+
+
+# ---------------------------------------------------------------------------- own processors
+
+
+class Forwards(Processor[str, str, str, str]):
+    """Forwards what it gets, at a time that is none."""
+
+    def process(self, record: Record[str, str]) -> None:
+        self.context.forward(record.with_timestamp(None))  # type: ignore[arg-type]
+
+
+class MissesAStore(Processor[str, str, str, str]):
+    def init(self, context: ProcessorContext[str, str]) -> None:
+        context.get_state_store("sums")
+
+
+class SchedulesByName(Processor[str, str, str, str]):
+    def init(self, context: ProcessorContext[str, str]) -> None:
+        context.schedule("1s", "stream-time", print)  # type: ignore[arg-type]
+
+
+class SchedulesNothing(Processor[str, str, str, str]):
+    def init(self, context: ProcessorContext[str, str]) -> None:
+        context.schedule("1s", PunctuationType.STREAM_TIME, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("supplier", "expected"),
+    [
+        (Forwards, "cannot write to out-0: record 0 has the timestamp None"),
+        (MissesAStore, r"as in process\(MyProcessor, 'sums'\)"),
+        (SchedulesByName, "takes PunctuationType.STREAM_TIME or"),
+        (SchedulesNothing, r"schedule takes a function punctuator\(time_ms\); got None"),
+        (lambda: None, "its supplier gave None, which is no Processor"),
+        (lambda: Forwards, "its supplier gave <class .*, which is no Processor"),
+        (object, "its supplier gave <object .*, which is no Processor"),
+        (lambda: 1 / 0, "its supplier raised ZeroDivisionError"),
+    ],
+)
+def test_a_processor_that_cannot_work(supplier: Any, expected: str) -> None:
+    app = App("own")
+    app.stream("in").process(supplier).to("out")
+    app.send("in", "key", "value")
+    assert re.search(expected, str(failure_of(app)))
+
+
+@pytest.mark.parametrize("chosen", [99, -1, "0"])
+def test_a_partitioner_that_chooses_no_partition(chosen: Any) -> None:
+    app = App("partitioner")
+    app.stream("in").to("out", partitioner=lambda topic, key, value, count: chosen)
+    app.send("in", "key", "value")
+    message = str(failure_of(app))
+    assert f"the partitioner returned {chosen!r} for topic 'out'" in message
+    assert "offset 0" in message
+
+
+def test_a_value_that_is_no_text_is_named_by_its_type() -> None:
+    app = App("no-text")
+    app.stream("in").map_values(len).to("out", value=str)  # type: ignore[arg-type]
+    app.send("in", "key", "value")
+    assert "it is of type int, not str" in str(failure_of(app))
+
+
+def test_a_function_that_ends_the_process_is_told_so() -> None:
+    app = App("exits")
+    app.stream("in").foreach(lambda key, value: sys.exit(3))
+    app.send("in", "key", "value")
+    message = str(failure_of(app))
+    assert "exits was ended by SystemExit(3)" in message
