@@ -138,7 +138,7 @@ def _where(own: Own, record: Record[Any, Any]) -> None:
     at = own.context.record_metadata()
     assert at is not None
     times = own.context.current_stream_time_ms(), own.context.current_system_time_ms()
-    told = f"{at.topic}{at.partition}{at.offset}|{times[0]}|{times[1]}"
+    told = f"{text(at.topic)}{at.partition}{at.offset}|{times[0]}|{times[1]}"
     own.context.forward(_texts(record).with_value(told))
 
 
