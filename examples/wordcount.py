@@ -10,24 +10,32 @@ starts a broker inside this process, writes three lines, and prints how often ea
     the        1
 """
 
-import aliran
+from aliran import App, StreamsBuilder
 
-app = aliran.App("wordcount")
 
-(
-    app.stream("lines")
-    .flat_map_values(str.split)
-    .group_by(lambda key, word: word)
-    .count(store="counts")
-    .to_stream()
-    .to("words")
-)
+def build(builder: StreamsBuilder) -> None:
+    """Lines → words → counts."""
+    (
+        builder.stream("lines")
+        .flat_map_values(str.split)
+        .group_by(lambda key, word: word)
+        .count(store="counts")
+        .to_stream()
+        .to("words")
+    )
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Count the words of three lines on an embedded broker."""
+    app = App("wordcount")
+    build(app)
     with app:
         for line in ["streams flow", "the rivers flow", "streams"]:
             app.send("lines", None, line)
         app.wait_until_idle()
-        counts = dict(app.read("words", value=int))
-        for word in sorted(counts):
-            print(f"{word:<10} {counts[word]}")
+        for word, count in sorted(dict(app.read("words", value=int)).items()):
+            print(f"{word:<10} {count}")
+
+
+if __name__ == "__main__":
+    main()

@@ -33,6 +33,7 @@ def test_example_prints_what_it_promises(example: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert done.stderr == ""
-    assert done.stdout.strip().splitlines() == promised(example).strip().splitlines()
+    shown = [line.rstrip() for line in done.stdout.strip().splitlines()]
+    assert shown == promised(example).strip().splitlines()
     assert done.returncode == 0
     assert list(tmp_path.iterdir()) == []
