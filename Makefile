@@ -8,7 +8,7 @@ PYTHON ?=
 BIN := .venv/bin
 SETUP := tools/setup_env.py
 PACKAGES := core protocol serdes storage broker clients streams schema_registry connectors cli testing
-CODE := $(PACKAGES) tests examples benchmarks tools
+CODE := $(PACKAGES) tests examples docs benchmarks tools
 
 # How alike two pieces may be, in lines, before `make check` complains.
 SIMILAR_LINES := 10
@@ -46,7 +46,7 @@ lint: .venv/.installed-check
 	$(BIN)/ruff format --check $(CODE)
 
 types: .venv/.installed-test .venv/.installed-check
-	$(BIN)/mypy src tests examples benchmarks tools
+	$(BIN)/mypy src tests examples docs benchmarks tools
 
 floors: .venv/.installed-check
 	$(BIN)/lint-imports

@@ -1,0 +1,88 @@
+"""The guide's pages as tests see them: their programs, what these print, and their links."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+class Program(NamedTuple):
+    """A block of Python on a page.
+
+    Attributes:
+        line: Where on the page it begins.
+        code: The code.
+        shown: What it prints, says the page; nothing where no block of text follows it.
+        place: Where on the page that stands; None where it does not.
+    """
+
+    line: int
+    code: str
+    shown: str
+    place: tuple[int, int] | None
+
+
+def programs(page: str) -> Iterator[Program]:
+    """Yield the programs of a page.
+
+    What one prints stands in the block behind it, which has no language, or mermaid for a picture.
+    """
+    blocks = list(_BLOCK.finditer(page))
+    for index, block in enumerate(blocks):
+        if block[1] != "python":
+            continue
+        line = page.count("\n", 0, block.start(2)) + 1
+        behind = blocks[index + 1] if index + 1 < len(blocks) else None
+        if (
+            behind is None
+            or behind[1] not in ("", "mermaid")
+            or page[block.end() : behind.start()].strip()
+        ):
+            yield Program(line, block[2], "", None)
+        else:
+            yield Program(line, block[2], behind[2], behind.span(2))
+
+
+@contextlib.contextmanager
+def namespace(path: Path) -> Iterator[dict[str, object]]:
+    """Give the names of a module in which the programs of a page run one after the other."""
+    module = ModuleType(f"guide_{path.stem.replace('-', '_')}")
+    sys.modules[module.__name__] = module  # annotations are looked up there
+    try:
+        yield module.__dict__
+    finally:
+        del sys.modules[module.__name__]
+
+
+def printed_by(program: Program, path: Path, names: dict[str, object]) -> str:
+    """Run a program and return what it printed; tracebacks show lines of the page."""
+    code = compile("\n" * (program.line - 1) + program.code, str(path), "exec")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(code, names)
+    return out.getvalue()
+
+
+def links(page: str) -> list[str]:
+    """Return the links of a page that stay in the repository."""
+    return _LINK.findall(_BLOCK.sub("", page))
+
+
+def anchors(page: str) -> set[str]:
+    """Return the names by which GitHub links to the headings of a page."""
+    titles = _HEADING.findall(_BLOCK.sub("", page))
+    kept = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
+    return {title.replace(" ", "-") for title in kept}

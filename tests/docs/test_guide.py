@@ -1,0 +1,65 @@
+"""The guide tells the truth: programs print what it shows, links lead somewhere, names exist."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.docs.guide import DOCS, PAGES, anchors, links, namespace, printed_by, programs
+from tests.docs.java_names import aliran_names, what_is_wrong_with
+
+each_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+
+
+@each_page
+def test_programs_print_what_the_page_shows(path: Path) -> None:
+    with namespace(path) as names:
+        for program in programs(path.read_text(encoding="utf-8")):
+            printed = printed_by(program, path, names)
+            assert printed == program.shown, f"{path.name}, line {program.line}"
+
+
+@each_page
+def test_links_lead_somewhere(path: Path) -> None:
+    missing = []
+    for link in links(path.read_text(encoding="utf-8")):
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        if not target.exists() or (
+            anchor and anchor not in anchors(target.read_text(encoding="utf-8"))
+        ):
+            missing.append(link)
+    assert missing == []
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = set(links((DOCS / "README.md").read_text(encoding="utf-8")))
+    assert {path.name for path in PAGES} - {"README.md"} <= index
+
+
+def test_the_pictures_are_what_the_engine_does() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "docs.pictures.scenes", "--check"],
+        cwd=DOCS.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_every_picture_is_on_a_page() -> None:
+    shown = {link for path in PAGES for link in links(path.read_text(encoding="utf-8"))}
+    pictures = {f"pictures/{path.name}" for path in (DOCS / "pictures").glob("*.svg")}
+    assert pictures
+    assert pictures <= shown
+
+
+def test_the_names_for_those_who_come_from_java_exist() -> None:
+    text = (DOCS / "from-kafka-streams.md").read_text(encoding="utf-8")
+    named = aliran_names(text)
+    assert len(named) > 250
+    assert [problem for name in named if (problem := what_is_wrong_with(name))] == []
