@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -61,10 +62,13 @@ def namespace(path: Path) -> Iterator[dict[str, object]]:
     """Give the names of a module in which the programs of a page run one after the other."""
     module = ModuleType(f"guide_{path.stem.replace('-', '_')}")
     sys.modules[module.__name__] = module  # annotations are looked up there
+    log = logging.getLogger("aliran")
+    level = log.level
     try:
         yield module.__dict__
     finally:
         del sys.modules[module.__name__]
+        log.setLevel(level)
 
 
 def printed_by(program: Program, path: Path, names: dict[str, object]) -> str:
