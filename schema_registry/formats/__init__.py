@@ -1,0 +1,1 @@
+"""The formats of schemas: parsing, canonical text, and what can read what."""
