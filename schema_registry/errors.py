@@ -1,4 +1,4 @@
-"""What the registry refuses, with Confluent's numbers. Confluent: `rest.exceptions.Errors`.
+"""What the registry refuses, with Confluent's numbers and texts. Confluent: `rest.exceptions.Errors`.
 
 An error knows the HTTP status and the `error_code` of its answer; one place in `http/` renders all.
 """
@@ -24,7 +24,219 @@ class RegistryError(AliranError):
         self.message = message
 
 
+class BadRequestError(RegistryError):
+    """A request that is not well formed: its body, a parameter, its content type."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = self.error_code = status
+
+
+class SubjectNotFoundError(RegistryError):
+    """No schema is registered under a subject."""
+
+    status, error_code = 404, 40401
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"Subject '{subject}' not found.")
+
+
+class VersionNotFoundError(RegistryError):
+    """A subject has no such version."""
+
+    status, error_code = 404, 40402
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"Version {version} not found.")
+
+
+class SchemaNotFoundError(RegistryError):
+    """No schema has this id or GUID, or this content under a subject (None)."""
+
+    status, error_code = 404, 40403
+
+    def __init__(self, key: int | str | None = None) -> None:
+        super().__init__("Schema not found" if key is None else f"Schema {key} not found")
+
+
+class SubjectSoftDeletedError(RegistryError):
+    """A subject is deleted already; only `permanent=true` can delete more."""
+
+    status, error_code = 404, 40404
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(
+            f"Subject '{subject}' was soft deleted.Set permanent=true to delete permanently"
+        )
+
+
+class SubjectNotSoftDeletedError(RegistryError):
+    """A subject must be deleted softly before it is deleted for good."""
+
+    status, error_code = 404, 40405
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(
+            f"Subject '{subject}' was not deleted first before being permanently deleted"
+        )
+
+
+class VersionSoftDeletedError(RegistryError):
+    """A version is deleted already; only `permanent=true` can delete more."""
+
+    status, error_code = 404, 40406
+
+    def __init__(self, subject: str, version: str) -> None:
+        super().__init__(
+            f"Subject '{subject}' Version {version} was soft deleted."
+            "Set permanent=true to delete permanently"
+        )
+
+
+class VersionNotSoftDeletedError(RegistryError):
+    """A version must be deleted softly before it is deleted for good."""
+
+    status, error_code = 404, 40407
+
+    def __init__(self, subject: str, version: int) -> None:
+        super().__init__(
+            f"Subject '{subject}' Version {version} was not deleted first "
+            "before being permanently deleted"
+        )
+
+
+class ConfigNotFoundError(RegistryError):
+    """A subject has no settings of its own."""
+
+    status, error_code = 404, 40408
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(
+            f"Subject '{subject}' does not have subject-level compatibility configured"
+        )
+
+
+class ModeNotFoundError(RegistryError):
+    """A subject has no mode of its own."""
+
+    status, error_code = 404, 40409
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"Subject '{subject}' does not have subject-level mode configured")
+
+
+class IncompatibleSchemaError(RegistryError):
+    """A schema breaks the compatibility level of its subject.
+
+    Confluent up to 8.1.1 answers 409 as the error code, 40901 from 8.1.2 on.
+    """
+
+    status, error_code = 409, 409
+
+
 class InvalidSchemaError(RegistryError):
     """A schema cannot be parsed, refers to something missing, or breaks a rule of its format."""
 
     status, error_code = 422, 42201
+
+
+class InvalidVersionError(RegistryError):
+    """A version in a path is neither a number from 1 on nor `latest`."""
+
+    status, error_code = 422, 42202
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"The specified version '{version}' is not a valid version id. "
+            'Allowed values are between [1, 2^31-1] and the string "latest"'
+        )
+
+
+class InvalidCompatibilityError(RegistryError):
+    """A compatibility level or policy that does not exist."""
+
+    status, error_code = 422, 42203
+
+
+class InvalidModeError(RegistryError):
+    """A mode that does not exist."""
+
+    status, error_code = 422, 42204
+
+
+class OperationNotPermittedError(RegistryError):
+    """The mode of a subject, or what is registered already, forbids it."""
+
+    status, error_code = 422, 42205
+
+
+class ReferenceExistsError(RegistryError):
+    """A schema that others refer to cannot be deleted."""
+
+    status, error_code = 422, 42206
+
+    def __init__(self, subject: str, version: int) -> None:
+        super().__init__(
+            "One or more references exist to the schema "
+            f"{{magic=1,keytype=SCHEMA,subject={subject},version={version}}}."
+        )
+
+
+class IdDoesNotMatchError(RegistryError):
+    """A schema is registered under another id than the one that is asked for."""
+
+    status, error_code = 422, 42207
+
+
+class InvalidSubjectError(RegistryError):
+    """The name of a subject cannot be used."""
+
+    status, error_code = 422, 42208
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"The specified subject '{subject}' is not a valid.")
+
+
+class SchemaTooLargeError(RegistryError):
+    """A schema does not fit into a record of the topic, or into a request."""
+
+    status, error_code = 422, 42209
+
+
+class InvalidRuleSetError(RegistryError):
+    """A rule of a data contract is not well formed."""
+
+    status, error_code = 422, 42210
+
+
+class ContextNotEmptyError(RegistryError):
+    """A context that still has subjects cannot be deleted."""
+
+    status, error_code = 422, 42211
+
+    def __init__(self, context: str) -> None:
+        super().__init__(f"The specified context '{context}' is not empty.")
+
+
+class StoreError(RegistryError):
+    """The topic `_schemas` cannot be written or read."""
+
+    status, error_code = 500, 50001
+
+
+class StoreTimeoutError(RegistryError):
+    """The topic `_schemas` did not answer in time."""
+
+    status, error_code = 500, 50002
+
+
+class ForwardingError(RegistryError):
+    """The leader could not be reached."""
+
+    status, error_code = 500, 50003
+
+
+class UnknownLeaderError(RegistryError):
+    """No registry leads the cluster now, so nothing can be written."""
+
+    status, error_code = 500, 50004

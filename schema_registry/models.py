@@ -67,7 +67,7 @@ class Rule(Model):
     expr: str | None = None
     on_success: str | None = None
     on_failure: str | None = None
-    disabled: bool = False
+    disabled: bool = msgspec.field(default_factory=bool)  # a factory's false is written out
 
 
 class RuleSet(Model):
@@ -95,3 +95,110 @@ class Schema(Model):
     references: tuple[Reference, ...] = ()
     metadata: Metadata | None = None
     rule_set: RuleSet | None = None
+
+
+class SchemaEntity(Model):
+    """A part of a schema that can have tags. Confluent: `SchemaEntity`.
+
+    Attributes:
+        entity_path: Where it is: `.ns.Record.field`.
+        entity_type: `sr_record` or `sr_field`.
+    """
+
+    entity_path: str
+    entity_type: str
+
+
+class SchemaTags(Model):
+    """The tags of one part of a schema. Confluent: `SchemaTags`."""
+
+    schema_entity: SchemaEntity
+    tags: list[str]
+
+
+class SubjectVersion(Model):
+    """One place where a schema is registered. Confluent: `SubjectVersion`."""
+
+    subject: str
+    version: int
+
+
+class ContextId(Model):
+    """The id of a schema in one context. Confluent: `ContextId`."""
+
+    context: str
+    id: int
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """A version of a subject, as the registry holds it in memory.
+
+    Attributes:
+        subject: Its full name, with the context where that is not the default one.
+        version: Its number in the subject, from 1 on.
+        id: The number of its content in the context.
+        content: What is registered, the text in canonical form.
+        digest: The 16 bytes of the content's GUID.
+        deleted: Whether it is deleted softly: found by id, but in no list.
+        timestamp_ms: When its row was written, epoch milliseconds.
+    """
+
+    subject: str
+    version: int
+    id: int
+    content: Schema
+    digest: bytes
+    deleted: bool
+    timestamp_ms: int
+
+
+class Config(Model):
+    """Settings of a subject, of a context, or of all; None where not set. Confluent: `Config`.
+
+    Attributes:
+        alias: Another subject that is meant by this one.
+        normalize: Whether schemas are normalized before they are registered or looked up.
+        validate_fields: Whether names reserved by Confluent, and reserved fields, are checked.
+        validate_names: Whether new schemas are checked strictly (names, defaults).
+        validate_rules: Kept for clients.
+        compatibility_level: What new versions are compared with.
+        compatibility_policy: How strictly.
+        compatibility_group: A property of the metadata; only versions with the same value in it
+            are compared.
+        default_metadata: Metadata that schemas get where they say nothing.
+        override_metadata: Metadata that schemas get, whatever they say.
+        default_rule_set: Rules that schemas get where they have none of the name.
+        override_rule_set: Rules that schemas get, whatever they have.
+    """
+
+    alias: str | None = None
+    normalize: bool | None = None
+    validate_fields: bool | None = None
+    validate_names: bool | None = None
+    validate_new_schemas: bool | None = None
+    validate_rules: bool | None = None
+    compatibility_level: CompatibilityLevel | None = None
+    compatibility_policy: CompatibilityPolicy | None = None
+    compatibility_group: str | None = None
+    default_metadata: Metadata | None = None
+    override_metadata: Metadata | None = None
+    default_rule_set: RuleSet | None = None
+    override_rule_set: RuleSet | None = None
+
+    @property
+    def checks_new_schemas(self) -> bool:
+        """Whether new schemas are checked strictly; so unless it is switched off."""
+        return self.validate_names is not False and self.validate_new_schemas is not False
+
+    @property
+    def has_contract(self) -> bool:
+        """Whether it adds metadata or rules to schemas."""
+        return any(
+            part is not None
+            for part in (
+                self.default_metadata,
+                self.override_metadata,
+                self.default_rule_set,
+                self.override_rule_set,
+            )
+        )

@@ -1,7 +1,8 @@
 """What a format of schemas (Avro, JSON Schema, Protobuf) gives the registry. No I/O, no state.
 
 The registry compares in one direction only: "can this schema read what that one wrote". FORWARD is
-the same question with the two exchanged, FULL is both; `compatibility.py` knows that, formats do not.
+the same question with the two exchanged, FULL is both; `compatibility.py` knows that, formats do
+not.
 """
 
 from __future__ import annotations

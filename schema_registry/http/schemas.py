@@ -1,0 +1,112 @@
+"""`/schemas`: contents by id and GUID. Confluent: `SchemasResource`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from aliran.schema_registry.answers import SchemaAnswer, answer
+from aliran.schema_registry.formats.table import SCHEMA_TYPES
+from aliran.schema_registry.http.requests import Request, page, parse_int
+from aliran.schema_registry.http.routing import Route, Work
+from aliran.schema_registry.models import Registered, SubjectVersion
+from aliran.schema_registry.queries import Queries
+from aliran.schema_registry.registry import Registry
+from aliran.schema_registry.subjects import DEFAULT_CONTEXT, context_of, resolve
+
+_MAX_SCHEMAS = 1_000
+
+
+class SchemaRoutes:
+    """Answers requests about contents.
+
+    Args:
+        registry: The registry.
+        queries: Questions to it.
+    """
+
+    def __init__(self, registry: Registry, queries: Queries) -> None:
+        self._registry = registry
+        self._queries = queries
+
+    def routes(self) -> Iterator[Route]:
+        """Yield the rows of the table."""
+        for pattern, handler, work in (
+            ("/schemas", self._list, Work.READ),
+            ("/schemas/types", self._types, Work.READ),
+            ("/schemas/ids/{id}", self._by_id, Work.READ),
+            ("/schemas/ids/{id}/schema", self._text_by_id, Work.READ),
+            ("/schemas/ids/{id}/subjects", self._subjects, Work.READ),
+            ("/schemas/ids/{id}/versions", self._versions, Work.READ),
+            ("/schemas/guids/{guid}", self._by_guid, Work.READ),
+            ("/schemas/guids/{guid}/ids", self._ids, Work.READ),
+        ):
+            yield Route("GET", pattern, handler, work)
+
+    def shaped(self, row: Registered, request: Request) -> SchemaAnswer:
+        """Return the answer about a version, in the form that the request asks for."""
+        form = request.text("format").strip()
+        text = None
+        if form:
+            text = self._registry.parser.parse(row.content, row.subject).schema.formatted(form)
+        shaped = answer(row, text)
+        if request.text("referenceFormat") == "qualified" and (
+            context_of(row.subject) != DEFAULT_CONTEXT
+        ):
+            references = tuple(
+                replace(one, subject=resolve(one.subject, row.subject)) for one in shaped.references
+            )
+            shaped = replace(shaped, references=references)
+        return shaped
+
+    @staticmethod
+    def _types(_request: Request) -> Any:
+        return SCHEMA_TYPES
+
+    def _list(self, request: Request) -> Any:
+        found = self._queries.schemas(
+            request.text("subjectPrefix"),
+            aliases=request.flag("aliases"),
+            deleted=request.flag("deleted"),
+            latest_only=request.flag("latestOnly"),
+            rule_type=request.text("ruleType"),
+        )
+        return page(found, request.number("offset", 0), request.number("limit", -1), _MAX_SCHEMAS)
+
+    def _find(self, schema_id: str, request: Request) -> Registered:
+        return self._queries.require_id(parse_int(schema_id), request.text("subject") or None)
+
+    def _by_id(self, request: Request, schema_id: str) -> Any:
+        row = self._find(schema_id, request)
+        shaped = replace(self.shaped(row, request), id=None)
+        if not request.text("subject"):
+            shaped = replace(shaped, subject=None, version=None)
+        if request.flag("fetchMaxId"):
+            shaped = replace(shaped, max_id=self._queries.max_id(row))
+        return shaped
+
+    def _text_by_id(self, request: Request, schema_id: str) -> Any:
+        return self.shaped(self._find(schema_id, request), request).schema.encode()
+
+    def _places(self, request: Request, schema_id: str) -> list[SubjectVersion]:
+        return self._queries.versions_of_id(
+            parse_int(schema_id), request.text("subject") or None, deleted=request.flag("deleted")
+        )
+
+    def _subjects(self, request: Request, schema_id: str) -> Any:
+        places = self._places(request, schema_id)
+        names = list(dict.fromkeys(place.subject for place in places))
+        return page(names, request.number("offset", 0), request.number("limit", -1))
+
+    def _versions(self, request: Request, schema_id: str) -> Any:
+        places = self._places(request, schema_id)
+        return page(places, request.number("offset", 0), request.number("limit", -1))
+
+    def _by_guid(self, request: Request, guid: str) -> Any:
+        row = self._queries.require_guid(guid)
+        return replace(self.shaped(row, request), id=None, subject=None, version=None)
+
+    def _ids(self, _request: Request, guid: str) -> Any:
+        return self._queries.find_guid(guid)

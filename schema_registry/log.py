@@ -1,0 +1,149 @@
+"""The topic `_schemas`: rows go in, and come back into the state in the order of the topic.
+
+Whoever appends waits until the state has seen the rows, so everybody reads what they wrote. Rows of
+others (another registry, a restored backup) arrive the same way. Confluent: `KafkaStore`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from aliran.clients.embedded import EmbeddedTransport
+from aliran.clients.transport import TopicSpec, Transport
+from aliran.core.errors import AliranError
+from aliran.core.types import Columns, TopicPartition
+from aliran.schema_registry import records
+from aliran.schema_registry.errors import StoreError
+from aliran.schema_registry.records import Row
+from aliran.schema_registry.state import State
+
+logger = logging.getLogger("aliran.schema_registry")
+
+TOPIC = "_schemas"
+_LOOK_EVERY_S = 0.1
+
+
+class SchemaLog(Protocol):
+    """Where the registry writes."""
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Write rows, all or none, and return when the state has them.
+
+        Raises:
+            RegistryError: They could not be written, or did not come back in time.
+        """
+        ...
+
+    def catch_up(self) -> None:
+        """Return when the state has everything that the topic holds by now."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the topic. Idempotent."""
+        ...
+
+
+def check_topic(transport: Transport, topic: str, replication: int = 1) -> TopicPartition:
+    """Make the topic where it is missing, and check that it can hold a registry.
+
+    Raises:
+        StoreError: It has more than one partition.
+    """
+    del replication
+    transport.create_topics([TopicSpec(topic, 1, {"cleanup.policy": "compact"})])
+    partitions = transport.partition_counts([topic]).get(topic, 0)
+    if partitions != 1:
+        raise StoreError(
+            f"the topic {topic!r} on the {transport.describe()} has {partitions} partitions; a "
+            "registry needs exactly one, since their order is that of its schemas. Name another "
+            "topic, or move the schemas into a new one"
+        )
+    return TopicPartition(topic, 0)
+
+
+def apply(state: State, batches: Iterable[Columns]) -> None:
+    """Give records to the state."""
+    for columns in batches:
+        for key, value, timestamp in zip(
+            columns.keys, columns.values, columns.timestamps, strict=True
+        ):
+            state.apply(key, value, timestamp)
+
+
+def to_columns(partition: TopicPartition, rows: Sequence[Row]) -> Columns:
+    """Return rows as records of now."""
+    now = int(time.time() * 1000)
+    return Columns(
+        *partition,
+        range(0),
+        [key for key, _ in rows],
+        [value for _, value in rows],
+        [now] * len(rows),
+    )
+
+
+class EmbeddedLog:
+    """The topic on a broker of this process: rows go straight into its log.
+
+    Args:
+        state: What the rows are given to.
+        transport: A transport of its own.
+        topic: Its name.
+
+    Raises:
+        StoreError: The topic cannot be used.
+    """
+
+    def __init__(self, state: State, transport: EmbeddedTransport, topic: str = TOPIC) -> None:
+        self._state = state
+        self._transport = transport
+        self._partition = check_topic(transport, topic)
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        start, end = transport.bounds([self._partition])[self._partition]
+        apply(state, transport.read(self._partition, start, end))
+        transport.assign({self._partition: end})
+        self.append([records.noop_row(state.max_ids())])
+        self._follower = threading.Thread(
+            target=self._follow, name="aliran-schemas-reader", daemon=True
+        )
+        self._follower.start()
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Write rows, all or none, and return when the state has them."""
+        try:
+            with self._lock:
+                self._transport.send(to_columns(self._partition, rows))
+                self._transport.flush()
+                self._advance()
+        except AliranError as error:
+            raise StoreError(f"writing to {self._partition} failed: {error}") from error
+
+    def catch_up(self) -> None:
+        """Return when the state has everything that the topic holds by now."""
+        with self._lock:
+            self._advance()
+
+    def close(self) -> None:
+        """Let go of the topic. Idempotent."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._follower.join()
+            self._transport.close()
+
+    def _advance(self) -> None:
+        while batches := self._transport.poll(0):
+            apply(self._state, batches)
+
+    def _follow(self) -> None:
+        """Take over what others write through the broker."""
+        while not self._closed.wait(_LOOK_EVERY_S):
+            try:
+                self.catch_up()
+            except AliranError:
+                logger.exception("reading %s failed; trying again", self._partition)
+                self._closed.wait(1.0)

@@ -1,0 +1,290 @@
+"""What can be asked of a registry without changing it. Confluent: the GET half of its resources.
+
+All methods answer from memory, on the leader and on the others alike.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from aliran.schema_registry import contracts, errors
+from aliran.schema_registry.answers import CompatibilityAnswer, SchemaAnswer, answer
+from aliran.schema_registry.guid import parse_guid
+from aliran.schema_registry.models import ContextId, Registered, Schema, SubjectVersion
+from aliran.schema_registry.registry import Registration, Registry
+from aliran.schema_registry.subjects import (
+    DEFAULT_CONTEXT,
+    WILDCARD,
+    context_of,
+    join,
+    resolve,
+    split,
+)
+
+
+class Queries:
+    """Questions to a registry.
+
+    Args:
+        registry: The registry.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._state = registry.state
+
+    # ------------------------------------------------------------------ by id and GUID
+
+    def find_id(self, schema_id: int, subject: str | None) -> Registered | None:
+        """Return a version with this id.
+
+        Without a context, `subject` is looked for in all of them; if it is nowhere, any version
+        with the id will do.
+        """
+        with self._state.lock:
+            found = self._state.find_id(schema_id, subject)
+            if found is not None or not subject:
+                return found
+            context, plain = split(subject)
+            if context != DEFAULT_CONTEXT or not plain:
+                return None
+            for name in self._state.context_names():
+                found = self._state.find_id(schema_id, join(name, plain))
+                if found is not None:
+                    return found
+            return self._state.find_id(schema_id, None)
+
+    def require_id(self, schema_id: int, subject: str | None) -> Registered:
+        """Return a version with this id.
+
+        Raises:
+            SchemaNotFoundError: There is none.
+        """
+        found = self.find_id(schema_id, subject)
+        if found is None:
+            raise errors.SchemaNotFoundError(schema_id)
+        return found
+
+    def versions_of_id(
+        self, schema_id: int, subject: str | None, *, deleted: bool
+    ) -> list[SubjectVersion]:
+        """Return where an id is registered.
+
+        Raises:
+            SchemaNotFoundError: Nowhere.
+        """
+        with self._state.lock:
+            found = self.find_id(schema_id, subject)
+            if found is None:
+                raise errors.SchemaNotFoundError
+            return [
+                SubjectVersion(subject=row.subject, version=row.version)
+                for row in self._state.holders(schema_id, context_of(found.subject))
+                if deleted or not row.deleted
+            ]
+
+    def find_guid(self, guid: str) -> list[ContextId]:
+        """Return the ids of a GUID, by context."""
+        digest = parse_guid(guid)
+        if digest is None:
+            return []
+        with self._state.lock:
+            return [
+                ContextId(context=name, id=found)
+                for name, context in sorted(self._state.contexts.items())
+                if (found := context.by_digest.get(digest)) is not None
+            ]
+
+    def require_guid(self, guid: str) -> Registered:
+        """Return a version with this GUID.
+
+        Raises:
+            SchemaNotFoundError: There is none.
+        """
+        with self._state.lock:
+            for found in self.find_guid(guid):
+                return self.require_id(found.id, join(found.context, ""))
+        raise errors.SchemaNotFoundError(guid)
+
+    def max_id(self, row: Registered) -> int:
+        """Return the highest id of a version's context."""
+        return self._state.contexts[context_of(row.subject)].max_id
+
+    # ------------------------------------------------------------------ subjects and versions
+
+    def subjects(self, prefix: str, *, deleted: bool, deleted_only: bool) -> list[str]:
+        """Return the subjects whose names begin so, sorted; `:*:` stands for any context."""
+        with self._state.lock:
+            return sorted(
+                name
+                for name, rows in self._state.subjects.items()
+                if _matches(name, prefix)
+                and _wanted(all(row.deleted for row in rows.values()), deleted, deleted_only)
+            )
+
+    def versions(self, subject: str, *, deleted: bool, deleted_only: bool) -> list[int]:
+        """Return the numbers of a subject's versions.
+
+        Raises:
+            SubjectNotFoundError: It has none.
+        """
+        with self._state.lock:
+            if not self._state.has_subjects(subject, deleted=deleted or deleted_only):
+                raise errors.SubjectNotFoundError(subject)
+            return [
+                row.version
+                for row in self._state.versions(subject, deleted=True)
+                if _wanted(row.deleted, deleted, deleted_only)
+            ]
+
+    def version(self, subject: str, number: int, *, deleted: bool = False) -> Registered:
+        """Return a version; without a context, the subject is looked for in all of them.
+
+        Raises:
+            SubjectNotFoundError: The subject has no version.
+            VersionNotFoundError: It has others.
+        """
+        with self._state.lock:
+            found = self._state.version(subject, number, deleted=deleted)
+            if found is None and context_of(subject) == DEFAULT_CONTEXT:
+                for name in self._state.context_names():
+                    found = self._state.version(join(name, subject), number, deleted=deleted)
+                    if found is not None:
+                        break
+            if found is None:
+                raise self._missing(subject, number, deleted=deleted)
+            return found
+
+    def _missing(self, subject: str, number: int, *, deleted: bool) -> errors.RegistryError:
+        if not self._state.has_subjects(subject, deleted=deleted):
+            return errors.SubjectNotFoundError(subject)
+        return errors.VersionNotFoundError(number)
+
+    def referenced_by(self, subject: str, number: int) -> list[int]:
+        """Return the ids of the schemas that use a version.
+
+        Raises:
+            SubjectNotFoundError: The subject has no version.
+            VersionNotFoundError: It has others.
+        """
+        with self._state.lock:
+            row = self.version(subject, number, deleted=True)
+            return sorted(set(self._state.referrers(row.subject, row.version).values()))
+
+    def with_metadata(
+        self, subject: str, properties: dict[str, str], *, deleted: bool
+    ) -> Registered:
+        """Return the newest version whose metadata has all these properties.
+
+        Raises:
+            SubjectNotFoundError: The subject has no version.
+            SchemaNotFoundError: None of them has the properties.
+        """
+        with self._state.lock:
+            for row in reversed(self._state.versions(subject, deleted=deleted)):
+                metadata = row.content.metadata
+                if (
+                    metadata is not None
+                    and properties.items() <= (metadata.properties or {}).items()
+                ):
+                    return row
+            if not self._state.has_subjects(subject, deleted=deleted):
+                raise errors.SubjectNotFoundError(subject)
+            raise errors.SchemaNotFoundError
+
+    def schemas(
+        self, prefix: str, *, aliases: bool, deleted: bool, latest_only: bool, rule_type: str
+    ) -> list[SchemaAnswer]:
+        """Return the versions of all subjects whose names begin so, in order."""
+        with self._state.lock:
+            by_alias = self._aliases(prefix) if aliases else {}
+            names = {name for name in self._state.subjects if _matches(name, prefix)}
+            found = []
+            for name in sorted(names | (by_alias.keys() & self._state.subjects.keys())):
+                rows = self._state.versions(name, deleted=deleted)
+                for row in rows[-1:] if latest_only else rows:
+                    if rule_type and not contracts.has_rule_type(row.content.rule_set, rule_type):
+                        continue
+                    one = answer(row)
+                    found.append(
+                        one if name not in by_alias else _with_aliases(one, by_alias[name])
+                    )
+            return found
+
+    def _aliases(self, prefix: str) -> dict[str, list[str]]:
+        """Return by subject which others are settings that stand for it."""
+        found: dict[str, list[str]] = {}
+        for name, config in self._state.configs.items():
+            if name is not None and config.alias and _matches(name, prefix):
+                found.setdefault(resolve(config.alias, name), []).append(name)
+        return found
+
+    # ------------------------------------------------------------------ compatibility
+
+    def compatibility(
+        self, subject: str, content: Schema, number: int | None, *, normalize: bool, verbose: bool
+    ) -> CompatibilityAnswer:
+        """Return whether a schema could be registered.
+
+        Args:
+            subject: Under which subject.
+            content: The schema.
+            number: The version it is compared with, -1 for the newest; None for all that the
+                subject's level demands.
+            normalize: Whether it is brought into normal form.
+            verbose: Whether reasons are given; then an invalid schema is a reason too.
+
+        Raises:
+            VersionNotFoundError: There is no such version.
+            InvalidSchemaError: The schema is not valid, and `verbose` is not set.
+        """
+        with self._state.lock:
+            config = self._state.config(subject)
+            if number is None:
+                rows = self._state.versions(subject)
+            else:
+                found = self._state.version(subject, number)
+                if found is None and number != -1:
+                    raise errors.VersionNotFoundError(number)
+                rows = [found] if found is not None else []
+        wanted = Registration(content=content, normalize=normalize)
+        try:
+            parsed = self._registry.parse_new(content, subject, config, wanted)
+            messages = self._registry.incompatibilities(subject, config, parsed, rows)
+        except errors.InvalidSchemaError as error:
+            if not verbose:
+                raise
+            messages = [error.message]
+        return CompatibilityAnswer(not messages, messages if verbose else None)
+
+    # ------------------------------------------------------------------ names
+
+    def contexts(self, prefix: str) -> list[str]:
+        """Return the contexts whose names begin so."""
+        with self._state.lock:
+            names = [DEFAULT_CONTEXT, *self._state.context_names()]
+        return [name for name in names if name.startswith(prefix)]
+
+    def replace_alias(self, subject: str) -> str:
+        """Return the subject that is meant by a name."""
+        config = self._state.configs.get(subject)
+        return resolve(config.alias, subject) if config is not None and config.alias else subject
+
+
+def _wanted(is_deleted: bool, deleted: bool, deleted_only: bool) -> bool:
+    return is_deleted if deleted_only else deleted or not is_deleted
+
+
+def _matches(name: str, prefix: str) -> bool:
+    """Return whether a subject's name begins so, in the context that the prefix names."""
+    if prefix.startswith(WILDCARD):
+        return split(name)[1].startswith(prefix.removeprefix(WILDCARD))
+    if prefix.startswith(":.") and prefix.count(":") == 1:
+        return name.startswith(prefix)  # the beginning of a context's name
+    context, plain = split(prefix)
+    own_context, own_plain = split(name)
+    return own_context == context and own_plain.startswith(plain)
+
+
+def _with_aliases(one: SchemaAnswer, names: list[str]) -> SchemaAnswer:
+    return replace(one, aliases=names)

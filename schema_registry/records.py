@@ -1,0 +1,184 @@
+"""Keys and values of the topic `_schemas`, as Confluent writes them.
+
+Compaction compares the bytes of keys, so keys have one order of fields and no white space. When
+reading, any order is taken: old versions of Karapace wrote another.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from aliran.schema_registry.guid import content_hash
+from aliran.schema_registry.models import (
+    Config,
+    Metadata,
+    Mode,
+    Model,
+    Reference,
+    Registered,
+    RuleSet,
+    Schema,
+    SchemaType,
+)
+
+Row: TypeAlias = tuple[bytes, bytes | None]
+"""Key and value of one record; the value None deletes what the key names."""
+
+
+class Key(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Any key; which fields it has depends on its type."""
+
+    keytype: str
+    tenant: str | None = None
+    context: str | None = None
+    subject: str | None = None
+    version: int | None = None
+    magic: int | None = None
+
+
+class SchemaValue(Model, frozen=True, kw_only=True):
+    """The value of a SCHEMA row."""
+
+    subject: str
+    version: int
+    id: int
+    md5: str | None = None
+    schema_type: SchemaType = "AVRO"
+    references: tuple[Reference, ...] | None = ()
+    metadata: Metadata | None = None
+    rule_set: RuleSet | None = None
+    schema: str
+    deleted: bool = msgspec.field(default_factory=bool)  # a factory's false is written out
+
+
+class ConfigValue(Config):
+    """The value of a CONFIG row."""
+
+    subject: str | None = None
+
+
+class ModeValue(Model, frozen=True, kw_only=True):
+    """The value of a MODE row."""
+
+    subject: str | None = None
+    mode: Mode
+
+
+class DeleteSubjectValue(Model):
+    """The value of a DELETE_SUBJECT row: all versions up to this one are deleted softly."""
+
+    subject: str
+    version: int
+
+
+class NoopValue(Model):
+    """What we keep in the NOOP row, which other registries do not look at.
+
+    Attributes:
+        max_ids: The highest id ever given out, by context: compaction forgets deleted schemas, but
+            no id may be given out twice.
+    """
+
+    max_ids: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+_encode = msgspec.json.encode
+decode_key = msgspec.json.Decoder(Key).decode
+decode_schema = msgspec.json.Decoder(SchemaValue).decode
+decode_config = msgspec.json.Decoder(ConfigValue).decode
+decode_mode = msgspec.json.Decoder(ModeValue).decode
+decode_delete_subject = msgspec.json.Decoder(DeleteSubjectValue).decode
+decode_noop = msgspec.json.Decoder(NoopValue).decode
+
+
+def schema_key(subject: str, version: int) -> bytes:
+    """Return the key of a version."""
+    return _encode(Key("SCHEMA", subject=subject, version=version, magic=1))
+
+
+def schema_row(schema: Registered) -> Row:
+    """Return the row of a version."""
+    content = schema.content
+    value = SchemaValue(
+        subject=schema.subject,
+        version=schema.version,
+        id=schema.id,
+        md5=base64.b64encode(schema.digest).decode(),
+        schema_type=content.schema_type,
+        references=content.references,
+        metadata=content.metadata,
+        rule_set=content.rule_set,
+        schema=content.schema,
+        deleted=schema.deleted,
+    )
+    return schema_key(schema.subject, schema.version), _encode(value)
+
+
+def registered(value: SchemaValue, timestamp_ms: int) -> Registered:
+    """Return what the value of a SCHEMA row says."""
+    content = Schema(
+        schema=value.schema,
+        schema_type=value.schema_type,
+        references=value.references or (),
+        metadata=value.metadata,
+        rule_set=value.rule_set,
+    )
+    return Registered(
+        subject=value.subject,
+        version=value.version,
+        id=value.id,
+        content=content,
+        digest=content_hash(content),
+        deleted=value.deleted,
+        timestamp_ms=timestamp_ms,
+    )
+
+
+def _subject_key(keytype: str, subject: str | None) -> bytes:
+    return _encode(Key(keytype, subject=subject or None, magic=0))
+
+
+def schema_tombstone(subject: str, version: int) -> Row:
+    """Return the row that deletes a version for good."""
+    return schema_key(subject, version), None
+
+
+def config_row(subject: str | None, config: Config | None) -> Row:
+    """Return the row of a subject's settings; None for `subject` means all, for `config` none."""
+    if config is None:
+        return _subject_key("CONFIG", subject), None
+    value = ConfigValue(subject=subject, **msgspec.structs.asdict(config))
+    return _subject_key("CONFIG", subject), _encode(value)
+
+
+def mode_row(subject: str | None, mode: Mode | None) -> Row:
+    """Return the row of a subject's mode; None for `subject` means all, for `mode` none."""
+    value = None if mode is None else _encode(ModeValue(subject=subject, mode=mode))
+    return _subject_key("MODE", subject), value
+
+
+def delete_subject_row(subject: str, version: int) -> Row:
+    """Return the row that deletes the versions of a subject up to one, softly."""
+    value = DeleteSubjectValue(subject=subject, version=version)
+    return _subject_key("DELETE_SUBJECT", subject), _encode(value)
+
+
+def clear_subject_row(subject: str | None) -> Row:
+    """Return the row that forgets soft-deleted versions of a subject, of a context, or of all."""
+    value: dict[str, str] = {"subject": subject} if subject else {}
+    return _subject_key("CLEAR_SUBJECT", subject), _encode(value)
+
+
+def context_row(context: str, *, exists: bool = True) -> Row:
+    """Return the row that says that a context exists, or no longer."""
+    key = _encode(Key("CONTEXT", tenant="default", context=context, magic=0))
+    return key, _encode({"tenant": "default", "context": context}) if exists else None
+
+
+def noop_row(max_ids: Mapping[str, int]) -> Row:
+    """Return the row that is written to find the end of the topic."""
+    return _encode(Key("NOOP", magic=0)), _encode(NoopValue(max_ids=dict(max_ids)))

@@ -1,0 +1,386 @@
+"""The rules of registering, looking up and deleting schemas. Confluent: `KafkaSchemaRegistry`.
+
+Knows nothing of HTTP. All that changes is written through the log and seen in the state when a
+method returns; only the leader of a cluster calls the methods that write.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from aliran.schema_registry import compatibility, contracts, errors, records
+from aliran.schema_registry.guid import content_hash
+from aliran.schema_registry.log import SchemaLog
+from aliran.schema_registry.models import (
+    CompatibilityLevel,
+    Config,
+    Metadata,
+    Registered,
+    Schema,
+)
+from aliran.schema_registry.parsing import Parsed, SchemaParser
+from aliran.schema_registry.records import Row
+from aliran.schema_registry.state import State
+from aliran.schema_registry.subjects import DEFAULT_CONTEXT, context_of, context_prefix, join
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What a user asks to register.
+
+    Attributes:
+        content: The schema; an empty text stands for that of the newest version.
+        id: The id it must get (IMPORT mode), None for any.
+        version: The number it must get, 0 for any; -1 for the next, written into the metadata.
+        normalize: Whether it is brought into normal form.
+        force: Whether compatibility is not checked.
+        propagate_tags: Whether tags inside the newest version's text are taken over.
+    """
+
+    content: Schema
+    id: int | None = None
+    version: int = 0
+    normalize: bool = False
+    force: bool = False
+    propagate_tags: bool = False
+
+
+class Registry:
+    """A registry over a log.
+
+    Args:
+        state: What is registered.
+        log: Where changes are written.
+        default_level: The compatibility level where nothing is set.
+        incompatible_code: `error_code` of an incompatible schema: 409 as Confluent up to 8.1.1, or
+            40901 as from 8.1.2 on.
+
+    Attributes:
+        writing: Held by whoever writes, from looking at the state until it has changed.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        log: SchemaLog,
+        *,
+        default_level: CompatibilityLevel = "BACKWARD",
+        incompatible_code: int = 409,
+    ) -> None:
+        self.state = state
+        self.log = log
+        self.parser = SchemaParser(state)
+        self.writing = threading.RLock()
+        self.default_level = default_level
+        self._incompatible_code = incompatible_code
+
+    # ------------------------------------------------------------------ registering
+
+    def register(self, subject: str, wanted: Registration) -> Registered:
+        """Register a schema under a subject, or return where it is registered there already.
+
+        Raises:
+            RegistryError: It is not valid, not compatible, or the subject's mode forbids it.
+        """
+        with self.writing:
+            self.check_register_mode(subject, wanted.id)
+            self.log.catch_up()
+            config, mode = self.state.config(subject), self.state.mode(subject)
+            importing = mode in {"IMPORT", "FORWARD"}
+            earlier = self.state.versions(subject)
+            number = self.state.next_version(subject)
+            content = wanted.content
+            if not importing:
+                content = self._fill_in(wanted, config, earlier, number)
+            parsed = self.parse_new(content, subject, config, wanted)
+            existing, schema_id = self._find_existing(subject, wanted, parsed, earlier)
+            if existing is not None:
+                return existing
+            if not importing and not wanted.force:
+                self._check_compatible(subject, config, parsed, earlier)
+            if wanted.version > 0:
+                if number != wanted.version and not importing:
+                    raise errors.InvalidSchemaError("Version is not one more than previous version")
+                number = wanted.version
+            return self._write(subject, number, schema_id, parsed.content)
+
+    def check_register_mode(self, subject: str, schema_id: int | None) -> None:
+        """Check that the mode of a subject allows to register.
+
+        Raises:
+            OperationNotPermittedError: It does not.
+        """
+        self.check_writable(subject)
+        mode = self.state.mode(subject)
+        if schema_id is not None:
+            if mode not in {"IMPORT", "FORWARD"}:
+                raise self._wrong_mode(subject, "not in import mode")
+        elif mode != "READWRITE":
+            raise self._wrong_mode(subject, "not in read-write mode")
+
+    def check_writable(self, subject: str | None) -> None:
+        """Check that a subject (None: all) is not read-only.
+
+        Raises:
+            OperationNotPermittedError: It is.
+        """
+        if self.state.mode(subject) in {"READONLY", "READONLY_OVERRIDE"}:
+            raise self._wrong_mode(subject, "in read-only mode")
+
+    @staticmethod
+    def _wrong_mode(subject: str | None, what: str) -> errors.OperationNotPermittedError:
+        context = context_prefix(subject or "")
+        return errors.OperationNotPermittedError(
+            f"Subject {'null' if subject is None else subject} in context {context} is {what}"
+        )
+
+    def _fill_in(
+        self, wanted: Registration, config: Config, earlier: Sequence[Registered], number: int
+    ) -> Schema:
+        content = wanted.content
+        previous = earlier[-1].content if earlier else None
+        if not content.schema.strip():
+            if previous is None:
+                raise errors.InvalidSchemaError("Empty schema")
+            content = replace(
+                content,
+                schema=previous.schema,
+                schema_type=previous.schema_type,
+                references=previous.references,
+            )
+        return contracts.fill_in(content, config, previous, number, mark=wanted.version != 0)
+
+    def parse_new(
+        self, content: Schema, subject: str, config: Config, wanted: Registration
+    ) -> Parsed:
+        """Parse what is to be registered, as strictly as the settings say."""
+        if not content.schema.strip():
+            raise errors.InvalidSchemaError("Empty schema")
+        return self.parser.parse(
+            content,
+            subject,
+            is_new=wanted.id is None and config.checks_new_schemas,
+            normalize=wanted.normalize or config.normalize is True,
+        )
+
+    def _find_existing(
+        self,
+        subject: str,
+        wanted: Registration,
+        parsed: Parsed,
+        earlier: Sequence[Registered],
+    ) -> tuple[Registered | None, int | None]:
+        """Return the version that has this content already, and the id that the content has."""
+        schema_id = wanted.id
+        context = context_of(subject)
+        known = self.state.id_of(parsed.content, content_hash(parsed.content), context)
+        if known is not None and schema_id in {None, known}:
+            schema_id = known
+            if wanted.version == 0:
+                for row in self.state.holders(known, context):
+                    if row.subject == subject and not row.deleted:
+                        return row, known
+        if wanted.version == 0:
+            for row in reversed(earlier):
+                if schema_id in {None, row.id} and self.means_same(parsed, row):
+                    return row, row.id
+        return None, schema_id
+
+    def means_same(self, new: Parsed, row: Registered) -> bool:
+        """Return whether a content is a registered one but for resolved references and the like.
+
+        Confluent: `ParsedSchema.canLookup`.
+        """
+        old = row.content
+        if new.content.schema_type != old.schema_type:
+            return False
+        same_references = new.content.references == old.references
+        if not same_references and (new.content.references or not old.references):
+            return False
+        if new.content.rule_set != old.rule_set or not _same_but_version(
+            new.content.metadata, old.metadata, row.version
+        ):
+            return False
+        if new.content.schema == old.schema:
+            return True
+        if old.schema_type == "PROTOBUF":
+            return False
+        try:
+            return self._normal_text(new.content, row.subject, resolved=not same_references) == (
+                self._normal_text(old, row.subject, resolved=not same_references)
+            )
+        except errors.InvalidSchemaError:
+            return False
+
+    def _normal_text(self, content: Schema, subject: str, *, resolved: bool) -> str:
+        if resolved and content.schema_type == "AVRO" and content.references:
+            text = self.parser.parse(content, subject).schema.formatted("resolved")
+            content = replace(content, schema=text, references=())
+        return self.parser.parse(content, subject, normalize=True).schema.canonical
+
+    def _check_compatible(
+        self, subject: str, config: Config, parsed: Parsed, earlier: Sequence[Registered]
+    ) -> None:
+        found = self.incompatibilities(subject, config, parsed, earlier)
+        if found:
+            error = errors.IncompatibleSchemaError(
+                "Schema being registered is incompatible with an earlier schema for subject "
+                f'"{subject}", details: [{", ".join(found)}]'
+            )
+            error.error_code = self._incompatible_code
+            raise error
+
+    def incompatibilities(
+        self, subject: str, config: Config, parsed: Parsed, earlier: Sequence[Registered]
+    ) -> list[str]:
+        """Return what of a content breaks the settings in force; empty when nothing does.
+
+        Args:
+            subject: Whose settings they are.
+            config: The settings.
+            parsed: The content.
+            earlier: The versions it is compared with, oldest first.
+        """
+        level = config.compatibility_level or self.default_level
+        if config.compatibility_group is not None:
+            wanted = contracts.group_of(parsed.content.metadata, config.compatibility_group)
+            earlier = [
+                row
+                for row in earlier
+                if contracts.group_of(row.content.metadata, config.compatibility_group) == wanted
+            ]
+        found = compatibility.messages(
+            parsed.schema,
+            [
+                compatibility.Earlier(
+                    row.version, lambda row=row: self.parser.parse(row.content, subject).schema
+                )
+                for row in earlier
+            ],
+            level,
+            config.compatibility_policy or "STRICT",
+        )
+        if found:
+            validates = "true" if config.validate_fields else "false"
+            found.append(f"{{validateFields: '{validates}', compatibility: '{level}'}}")
+        return found
+
+    def _write(
+        self, subject: str, number: int, schema_id: int | None, content: Schema
+    ) -> Registered:
+        context = context_of(subject)
+        rows: list[Row] = []
+        if context != DEFAULT_CONTEXT and context not in self.state.declared_contexts:
+            rows.append(records.context_row(context))
+        if schema_id is None:
+            known = self.state.contexts.get(context)
+            schema_id = (known.max_id if known is not None else 0) + 1
+        else:
+            self._check_id(schema_id, context, content)
+        row = Registered(
+            subject=subject,
+            version=number,
+            id=schema_id,
+            content=content,
+            digest=content_hash(content),
+            deleted=False,
+            timestamp_ms=0,
+        )
+        rows += [
+            records.schema_tombstone(subject, old.version)
+            for old in self.state.versions(subject, deleted=True)
+            if old.deleted and old.id == schema_id and old.version < number
+        ]
+        rows.append(records.schema_row(row))
+        self.log.append(rows)
+        written = self.state.version(subject, number)
+        if written is None or written.id != schema_id:
+            raise errors.StoreError(
+                f"version {number} of subject '{subject}' was written but is not there: another "
+                "registry writes to the topic at the same time"
+            )
+        return written
+
+    def _check_id(self, schema_id: int, context: str, content: Schema) -> None:
+        for row in self.state.holders(schema_id, context)[:1]:
+            if row.content != content:
+                raise errors.OperationNotPermittedError(
+                    f"Overwrite new schema with id {schema_id} in context {join(context, '')} is "
+                    "not permitted."
+                )
+
+    # ------------------------------------------------------------------ looking up
+
+    def look_up(
+        self, subject: str, content: Schema, *, normalize: bool = False, deleted: bool = False
+    ) -> Registered:
+        """Return the version of a subject that has this content.
+
+        In the default context a subject stands for those of its name in other contexts too.
+
+        Raises:
+            SubjectNotFoundError: Nothing is registered under the subject.
+            SchemaNotFoundError: Something is, but not this.
+            InvalidSchemaError: The content is not valid.
+        """
+        found = self._look_up(subject, content, normalize=normalize, deleted=deleted)
+        if found is None and context_of(subject) == DEFAULT_CONTEXT:
+            for context in self.state.context_names():
+                name = join(context, subject)
+                if name in self.state.subjects:
+                    found = self._look_up(name, content, normalize=normalize, deleted=deleted)
+                if found is not None:
+                    break
+        if found is None:
+            if not self.state.has_subjects(subject, deleted=deleted):
+                raise errors.SubjectNotFoundError(subject)
+            raise errors.SchemaNotFoundError
+        return found
+
+    def _look_up(
+        self, subject: str, content: Schema, *, normalize: bool, deleted: bool
+    ) -> Registered | None:
+        config = self.state.config(subject)
+        normalize = normalize or config.normalize is True
+        if not content.schema.strip():
+            return None
+        parsed = self.parser.parse(content, subject, normalize=normalize)
+        with self.state.lock:
+            rows = self.state.versions(subject, deleted=deleted)
+        found = self._matching(parsed, rows, subject, deleted=deleted)
+        if found is not None or not rows:
+            return found
+        latest = self.state.version(subject, -1)
+        if latest is None:
+            return None
+        filled = contracts.fill_in(content, config, latest.content, None, mark=False)
+        if filled == content:
+            return None
+        parsed = self.parser.parse(filled, subject, normalize=normalize)
+        return self._matching(parsed, rows, subject, deleted=deleted)
+
+    def _matching(
+        self, parsed: Parsed, rows: Sequence[Registered], subject: str, *, deleted: bool
+    ) -> Registered | None:
+        context = context_of(subject)
+        with self.state.lock:
+            known = self.state.id_of(parsed.content, content_hash(parsed.content), context)
+            if known is not None:
+                for row in self.state.holders(known, context):
+                    if row.subject == subject and (deleted or not row.deleted):
+                        return row
+        return next((row for row in reversed(rows) if self.means_same(parsed, row)), None)
+
+
+def _same_but_version(new: Metadata | None, old: Metadata | None, version: int) -> bool:
+    """Compare metadata; one of the two may lack the property `confluent:version`."""
+    new_version, old_version = contracts.version_of(new), contracts.version_of(old)
+    if new_version is not None and old_version is None:
+        return new_version == str(version) and contracts.without_version(new) == (old or Metadata())
+    if new_version is None and old_version is not None:
+        return (new or Metadata()) == contracts.without_version(old)
+    return new == old
