@@ -6,14 +6,11 @@ The registry keeps them, clients carry them out. Confluent: `Metadata`, `Rule`, 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 from msgspec.structs import replace
 
 from aliran.schema_registry.errors import InvalidRuleSetError
 from aliran.schema_registry.models import Config, Metadata, Rule, RuleSet, Schema
-
-_T = TypeVar("_T")
 
 VERSION_PROPERTY = "confluent:version"
 RESERVED_PROPERTY = "confluent:reserved"

@@ -1,4 +1,6 @@
-"""What the registry refuses, with Confluent's numbers and texts. Confluent: `rest.exceptions.Errors`.
+"""What the registry refuses, with Confluent's numbers and texts.
+
+Confluent: `rest.exceptions.Errors`.
 
 An error knows the HTTP status and the `error_code` of its answer; one place in `http/` renders all.
 """

@@ -31,7 +31,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     """Base of all: unknown fields are ignored, as Confluent's server does; absent ones left out."""
 
 
-class Reference(Model):
+class Reference(Model, frozen=True):
     """One schema uses another. Confluent: `SchemaReference`.
 
     Attributes:
@@ -46,7 +46,7 @@ class Reference(Model):
     version: int
 
 
-class Metadata(Model):
+class Metadata(Model, frozen=True):
     """What a user says about a schema. Confluent: `Metadata`."""
 
     tags: dict[str, list[str]] | None = None
@@ -54,7 +54,7 @@ class Metadata(Model):
     sensitive: list[str] | None = None
 
 
-class Rule(Model):
+class Rule(Model, frozen=True):
     """One rule of a data contract; the registry keeps it, clients run it. Confluent: `Rule`."""
 
     name: str | None = None
@@ -70,7 +70,7 @@ class Rule(Model):
     disabled: bool = msgspec.field(default_factory=bool)  # a factory's false is written out
 
 
-class RuleSet(Model):
+class RuleSet(Model, frozen=True):
     """The rules of a schema. Confluent: `RuleSet`."""
 
     migration_rules: list[Rule] | None = None
@@ -79,7 +79,7 @@ class RuleSet(Model):
     enable_at: str | None = None
 
 
-class Schema(Model):
+class Schema(Model, frozen=True):
     """The content of a schema, wherever it is registered.
 
     Attributes:
@@ -97,7 +97,7 @@ class Schema(Model):
     rule_set: RuleSet | None = None
 
 
-class SchemaEntity(Model):
+class SchemaEntity(Model, frozen=True):
     """A part of a schema that can have tags. Confluent: `SchemaEntity`.
 
     Attributes:
@@ -109,21 +109,21 @@ class SchemaEntity(Model):
     entity_type: str
 
 
-class SchemaTags(Model):
+class SchemaTags(Model, frozen=True):
     """The tags of one part of a schema. Confluent: `SchemaTags`."""
 
     schema_entity: SchemaEntity
     tags: list[str]
 
 
-class SubjectVersion(Model):
+class SubjectVersion(Model, frozen=True):
     """One place where a schema is registered. Confluent: `SubjectVersion`."""
 
     subject: str
     version: int
 
 
-class ContextId(Model):
+class ContextId(Model, frozen=True):
     """The id of a schema in one context. Confluent: `ContextId`."""
 
     context: str
@@ -152,7 +152,7 @@ class Registered(msgspec.Struct, frozen=True):
     timestamp_ms: int
 
 
-class Config(Model):
+class Config(Model, frozen=True):
     """Settings of a subject, of a context, or of all; None where not set. Confluent: `Config`.
 
     Attributes:

@@ -250,7 +250,7 @@ class Queries:
         wanted = Registration(content=content, normalize=normalize)
         try:
             parsed = self._registry.parse_new(content, subject, config, wanted)
-            messages = self._registry.incompatibilities(subject, config, parsed, rows)
+            messages = self._registry.incompatibilities(config, parsed, rows)
         except errors.InvalidSchemaError as error:
             if not verbose:
                 raise

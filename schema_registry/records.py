@@ -55,7 +55,7 @@ class SchemaValue(Model, frozen=True, kw_only=True):
     deleted: bool = msgspec.field(default_factory=bool)  # a factory's false is written out
 
 
-class ConfigValue(Config):
+class ConfigValue(Config, frozen=True):
     """The value of a CONFIG row."""
 
     subject: str | None = None
@@ -68,14 +68,14 @@ class ModeValue(Model, frozen=True, kw_only=True):
     mode: Mode
 
 
-class DeleteSubjectValue(Model):
+class DeleteSubjectValue(Model, frozen=True):
     """The value of a DELETE_SUBJECT row: all versions up to this one are deleted softly."""
 
     subject: str
     version: int
 
 
-class NoopValue(Model):
+class NoopValue(Model, frozen=True):
     """What we keep in the NOOP row, which other registries do not look at.
 
     Attributes:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
 from aliran.schema_registry import compatibility, contracts, errors, records
+from aliran.schema_registry.formats.base import ParsedSchema
 from aliran.schema_registry.guid import content_hash
 from aliran.schema_registry.log import SchemaLog
 from aliran.schema_registry.models import (
@@ -225,7 +227,7 @@ class Registry:
     def _check_compatible(
         self, subject: str, config: Config, parsed: Parsed, earlier: Sequence[Registered]
     ) -> None:
-        found = self.incompatibilities(subject, config, parsed, earlier)
+        found = self.incompatibilities(config, parsed, earlier)
         if found:
             error = errors.IncompatibleSchemaError(
                 "Schema being registered is incompatible with an earlier schema for subject "
@@ -235,12 +237,11 @@ class Registry:
             raise error
 
     def incompatibilities(
-        self, subject: str, config: Config, parsed: Parsed, earlier: Sequence[Registered]
+        self, config: Config, parsed: Parsed, earlier: Sequence[Registered]
     ) -> list[str]:
         """Return what of a content breaks the settings in force; empty when nothing does.
 
         Args:
-            subject: Whose settings they are.
             config: The settings.
             parsed: The content.
             earlier: The versions it is compared with, oldest first.
@@ -256,9 +257,7 @@ class Registry:
         found = compatibility.messages(
             parsed.schema,
             [
-                compatibility.Earlier(
-                    row.version, lambda row=row: self.parser.parse(row.content, subject).schema
-                )
+                compatibility.Earlier(row.version, partial(self._parse_registered, row))
                 for row in earlier
             ],
             level,
@@ -268,6 +267,9 @@ class Registry:
             validates = "true" if config.validate_fields else "false"
             found.append(f"{{validateFields: '{validates}', compatibility: '{level}'}}")
         return found
+
+    def _parse_registered(self, row: Registered) -> ParsedSchema:
+        return self.parser.parse(row.content, row.subject).schema
 
     def _write(
         self, subject: str, number: int, schema_id: int | None, content: Schema

@@ -217,8 +217,10 @@ class State:
         for target in self._targets(row):
             referrers = self.contexts[context_of(target[0])].referrers
             users = referrers.get(target)
-            if users is not None and users.pop((row.subject, row.version), None) and not users:
-                del referrers[target]
+            if users is not None:
+                users.pop((row.subject, row.version), None)
+                if not users:
+                    del referrers[target]
 
     @staticmethod
     def _targets(row: Registered) -> Iterator[_Version]:

@@ -18,7 +18,7 @@ from aliran.schema_registry.models import (
 from aliran.schema_registry.registry import Registration
 
 
-class ReferenceBody(Model):
+class ReferenceBody(Model, frozen=True):
     """A reference as sent; all of it must be there in the end."""
 
     name: str | None = None
@@ -26,7 +26,7 @@ class ReferenceBody(Model):
     version: int | None = None
 
 
-class SchemaBody(Model):
+class SchemaBody(Model, frozen=True):
     """A schema as sent. Confluent: `RegisterSchemaRequest`."""
 
     schema: str | None = None
@@ -83,7 +83,7 @@ class SchemaBody(Model):
         )
 
 
-class ModeBody(Model):
+class ModeBody(Model, frozen=True):
     """A mode as sent. Confluent: `ModeUpdateRequest`."""
 
     mode: Any = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from aliran.schema_registry.errors import InvalidSchemaError
 from aliran.schema_registry.formats.avro.defaults import is_valid_default
@@ -68,6 +68,10 @@ def _loads(text: str) -> Any:
             return json.loads(_COMMENT.sub(lambda match: match[1] or " ", text))
     except ValueError as error:
         raise InvalidSchemaError(f"not JSON: {error}") from error
+
+
+_Head: TypeAlias = tuple[str, str, str, str | None, tuple[str, ...]]
+"""Kind, name, namespace, doc and aliases of a named type."""
 
 
 class _Parser:
@@ -157,7 +161,7 @@ class _Parser:
         for part in space.split(".") if space else ():
             self._check_name(part)
         doc = node.get("doc")
-        named = (
+        named: _Head = (
             kind_name,
             name,
             space,
@@ -188,7 +192,7 @@ class _Parser:
         self.names[named.full_name] = named
         return named
 
-    def _enum(self, named: tuple[Any, ...], node: dict[str, Any]) -> AvroType:
+    def _enum(self, named: _Head, node: dict[str, Any]) -> AvroType:
         symbols = node.get("symbols")
         if not isinstance(symbols, list) or not all(isinstance(one, str) for one in symbols):
             raise InvalidSchemaError(f"Enum has no symbols: {dumps(node)}")
@@ -201,7 +205,11 @@ class _Parser:
             raise InvalidSchemaError(
                 f"The Enum Default: {default} is not in the enum symbol set: [{', '.join(symbols)}]"
             )
-        return self._define(Enum(*named, _props(node, _ENUM_RESERVED), tuple(symbols), default))
+        return self._define(
+            Enum(
+                *named, props=_props(node, _ENUM_RESERVED), symbols=tuple(symbols), default=default
+            )
+        )
 
     def _field(self, node: Any, record: Record) -> Field:
         if not isinstance(node, dict) or not isinstance(node.get("name"), str):
