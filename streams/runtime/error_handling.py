@@ -27,6 +27,7 @@ from aliran.streams.handlers import (
     Result,
 )
 from aliran.streams.processor import ConsumerRecord, Record
+from aliran.streams.runtime.failures import OR_SKIP
 from aliran.streams.runtime.record_queue import CurrentRecord
 
 logger = logging.getLogger("aliran.streams")
@@ -205,7 +206,7 @@ class TaskErrors:
     def _skipped(self, error: Exception, explained: ProcessingError | None = None) -> None:
         self._task.statistics.failed_records += 1
         told = explained or self._task.explained(error, self._task.current)
-        logger.warning("skipped a record: %s", told)
+        logger.warning("skipped a record: %s", str(told).removesuffix(OR_SKIP))
 
     def _context(
         self, node: str | None, timestamp: int, headers: Headers | None

@@ -16,6 +16,9 @@ from aliran.streams.runtime.record_queue import CurrentRecord
 
 _SHOWN_BYTES = 120
 
+OR_SKIP = ', or on_error="skip" counts such records and goes on'
+"""Ends the advice of errors; those that are skipped already can do without."""
+
 _OWN_CODE = tuple(
     {os.path.dirname(os.path.realpath(path)) for path in (aliran.__file__, __file__)}
     | {os.path.dirname(aliran.__file__)}
@@ -101,16 +104,15 @@ def _shown(data: bytes | None) -> str:
 
 
 def _advice(step: Step, current: CurrentRecord | None) -> str:
-    skip = 'on_error="skip" counts such records and goes on'
     if step.action in ("read key", "read value"):
         part = step.action.removeprefix("read ")
-        return f"pass the {part}'s type to the source ({part}=bytes takes anything), or {skip}"
+        return f"pass the {part}'s type to the source ({part}=bytes takes anything){OR_SKIP}"
     if step.action.startswith("serialize"):
         advice = "pass key= or value= with the data's type to the to(), group_by() or aggregation"
-        return advice if current is None else f"{advice}, or {skip}"
+        return advice if current is None else f"{advice}{OR_SKIP}"
     if current is None:
         return "mend the function; nothing since the last commit is lost, it is processed again"
-    return f"mend the function, or {skip}"
+    return f"mend the function{OR_SKIP}"
 
 
 def user_frame(trace: TracebackType | None) -> str:

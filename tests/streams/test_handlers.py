@@ -334,3 +334,14 @@ def test_records_that_the_broker_refuses_are_the_production_handlers() -> None:
     ((_, record, error),) = handler.calls
     assert (record.topic, record.key, len(record.value)) == ("out", b"k", 2_000_000)
     assert "max.message.bytes" in str(error)
+
+
+def test_who_skips_records_is_not_advised_to_skip_them(caplog: pytest.LogCaptureFixture) -> None:
+    with TopologyTestDriver(exploding().build(), {"on_error": "skip"}) as driver:
+        driver.create_input_topic("in").pipe_input("k", "bad")
+    with TopologyTestDriver(exploding().build()) as driver, pytest.raises(ProcessingError) as error:
+        driver.create_input_topic("in").pipe_input("k", "bad")
+    assert str(error.value).endswith(
+        'try: mend the function, or on_error="skip" counts such records and goes on'
+    )
+    assert caplog.messages[0].endswith("try: mend the function")
