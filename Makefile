@@ -47,6 +47,8 @@ lint: .venv/.installed-check
 
 types: .venv/.installed-test .venv/.installed-check
 	$(BIN)/mypy src tests examples docs benchmarks tools
+	$(BIN)/python -m tests.docs.guide build/guide
+	$(BIN)/mypy build/guide
 
 floors: .venv/.installed-check
 	$(BIN)/lint-imports

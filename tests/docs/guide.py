@@ -1,4 +1,9 @@
-"""The guide's pages as tests see them: their programs, what these print, and their links."""
+"""The guide's pages as tests see them: their programs, what these print, and their links.
+
+    python -m tests.docs.guide DIRECTORY
+
+writes the programs of each page as a module, each line where it is on the page, for type checkers.
+"""
 
 from __future__ import annotations
 
@@ -90,3 +95,20 @@ def anchors(page: str) -> set[str]:
     titles = _HEADING.findall(_BLOCK.sub("", page))
     kept = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
     return {title.replace(" ", "-") for title in kept}
+
+
+def write_modules(directory: Path) -> None:
+    """Write the programs of each page as a module of that directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in PAGES:
+        page = path.read_text(encoding="utf-8")
+        lines = [""] * (page.count("\n") + 1)
+        for program in programs(page):
+            code = program.code.splitlines()
+            lines[program.line - 1 : program.line - 1 + len(code)] = code
+        name = path.stem.replace("-", "_").lower()
+        (directory / f"{name}.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_modules(Path(sys.argv[1]))

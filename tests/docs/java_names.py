@@ -20,12 +20,12 @@ _ROW = re.compile(r"^\|.*\|(.*)\|$", re.MULTILINE)
 _CODE = re.compile(r"`([^`]+)`")
 _NAME = re.compile(r"(\w+)(?:\.(\w+))?(?:\(([\w=, ]*)\))?")
 
+_MISSING = "## What has no counterpart yet"
+
 _OPTIONS = {
     each.__name__: each
     for each in (KeyedStoreOptions, StoreOptions, SpecOptions, StreamJoinOptions, SourceOptions)
 }
-_METHODS = {"windowed_by", "stores", "partitioner", "topic", "timedelta", "name", "to"}
-"""Pieces of programs and of prose, not names of ours."""
 
 
 def aliran_names(page: str) -> list[str]:
@@ -35,15 +35,25 @@ def aliran_names(page: str) -> list[str]:
     return named + [code for code in codes if code in streams.__all__]
 
 
+def names_said_to_be_missing(page: str) -> list[tuple[str, str]]:
+    """Return classes and methods that the page says are not there, the methods in Python's case."""
+    section = page.split(_MISSING, 1)[1].split("\n## ", 1)[0]
+    found, owner = [], ""
+    for row in re.findall(r"^\| (.*?) \|", section, re.MULTILINE):
+        for code in _CODE.findall(row):
+            before, _, name = code.rpartition(".")
+            owner = before or owner
+            if owner.isidentifier() and name.isidentifier() and name[0].islower():
+                found.append((owner, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+    return found
+
+
 def what_is_wrong_with(code: str) -> str | None:
     """Return why `Class.method(keyword=)` is nothing that exists; None where it is."""
     found = _NAME.fullmatch(code)
     assert found is not None
     name, member, keywords = found[1], found[2], found[3]
-    thing = next(
-        (getattr(home, name) for home in (aliran, streams, serdes, state) if hasattr(home, name)),
-        None,
-    )
+    thing = home_of(name)
     if thing is None:
         return f"{code}: there is no {name}"
     if member is not None:
@@ -54,6 +64,12 @@ def what_is_wrong_with(code: str) -> str | None:
     wanted = re.findall(r"(\w+)=", keywords or "")
     missing = set(wanted) - _keywords(thing) if wanted else set()
     return f"{code}: no keyword {', '.join(sorted(missing))}" if missing else None
+
+
+def home_of(name: str) -> Any:
+    """Return what is called `name` in one of the packages, None for nothing."""
+    homes = (aliran, streams, serdes, state)
+    return next((getattr(home, name) for home in homes if hasattr(home, name)), None)
 
 
 def _instance_attributes(thing: type) -> set[str]:

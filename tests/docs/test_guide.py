@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 from tests.docs.guide import DOCS, PAGES, anchors, links, namespace, printed_by, programs
-from tests.docs.java_names import aliran_names, what_is_wrong_with
+from tests.docs.java_names import (
+    aliran_names,
+    home_of,
+    names_said_to_be_missing,
+    what_is_wrong_with,
+)
 
 each_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 
@@ -63,3 +68,9 @@ def test_the_names_for_those_who_come_from_java_exist() -> None:
     named = aliran_names(text)
     assert len(named) > 250
     assert [problem for name in named if (problem := what_is_wrong_with(name))] == []
+
+
+def test_what_is_said_to_be_missing_is_missing() -> None:
+    named = names_said_to_be_missing((DOCS / "from-kafka-streams.md").read_text(encoding="utf-8"))
+    assert len(named) > 15
+    assert [(owner, name) for owner, name in named if hasattr(home_of(owner), name)] == []
