@@ -15,6 +15,7 @@ from aliran.streams.dsl import (
     behind_repartition,
     key_value_store,
     new_repartition,
+    refuse_history,
     serde_or,
     window_store,
 )
@@ -126,7 +127,10 @@ class Group:
         key = serde_or(config.key, self.place.key_or_default)
         spec = aggregate_store(config, store, (key, value), aggregation)
         place = self.place_of_aggregation(store)
-        step = ProcessorPlan(processor, aggregation.operator(store), (store,))
+        versioned = spec.kind == "versioned"
+        step = ProcessorPlan(
+            processor, aggregation.operator(store), (store,), versioned=versioned
+        )
         place.dsl.plan.add_table_store(spec)
         place.dsl.plan.add(step, place.step)
         out = windowed_key_serde(key, aggregation.windows)
@@ -169,11 +173,13 @@ def aggregate_store(
     """Return the store of an aggregation.
 
     Raises:
-        TopologyError: The retention is too short, or there are no windows to retain.
+        TopologyError: The retention is too short, there are no windows to retain, or windows are
+            to be versioned.
     """
     windows = aggregation.windows
     if windows is None:
         return key_value_store(config, store, *serdes)
+    refuse_history(config, store, "it holds windows")
     if isinstance(windows, operators.TimeWindows):
         spec = window_store(config, store, *serdes, windows)
     else:

@@ -86,7 +86,8 @@ class _Inputs:
                 aggregation.windows,
             )
             processor = dsl.names.processor(_AGGREGATE, prefix and f"{prefix}-cogroup-agg-{number}")
-            step = ProcessorPlan(processor, one.operator(store), (store,))
+            versioned = spec.kind == "versioned"
+            step = ProcessorPlan(processor, one.operator(store), (store,), versioned=versioned)
             dsl.plan.add(step, place.step)
             steps.append(step)
         merge = ProcessorPlan(

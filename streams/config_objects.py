@@ -84,12 +84,15 @@ class Joined(Generic[K, V, VO]):
         value: Type or serde of the stream's values.
         other_value: Type or serde of the table's values; the table knows them already.
         name: Names the join and, with `-repartition` behind it, the repartition topic.
+        grace: How long, in stream time, each record waits for the table to catch up (KIP-923);
+            for versioned tables, and no longer than their history. Not at all by default.
     """
 
     key: SerdeLike[K] | None = None
     value: SerdeLike[V] | None = None
     other_value: SerdeLike[VO] | None = None
     name: str | None = None
+    grace: Duration | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +126,9 @@ class Materialized(Generic[K, V]):
         logging: Whether updates go to a changelog topic (default).
         caching: Whether updates are held back until commit; None for the application's default.
         retention: How long windows are kept; by default their size and grace.
+        history_retention: Makes the table versioned (KIP-889): its store knows what the value of a
+            key was at a time, so long ago. Not for windows; such stores need a name and are never
+            cached. Kafka: `Stores.persistentVersionedKeyValueStore`.
         changelog_config: Topic settings of the changelog, by Kafka's dotted names.
     """
 
@@ -133,6 +139,7 @@ class Materialized(Generic[K, V]):
     logging: bool | None = None
     caching: bool | None = None
     retention: Duration | None = None
+    history_retention: Duration | None = None
     changelog_config: Mapping[str, str] | None = None
 
 
@@ -150,6 +157,7 @@ class StoreOptions(TypedDict, total=False):
     logging: bool
     caching: bool
     retention: Duration
+    history_retention: Duration
     changelog_config: Mapping[str, str]
 
 
@@ -191,4 +199,10 @@ def with_keywords(method: str, config: C | None, default: C, **keywords: Any) ->
             raise TopologyError(
                 f"{method} has no keyword {name!r}; it takes {', '.join(known)} here"
             )
-    return replace(default if config is None else config, **given)
+    made = replace(default if config is None else config, **given)
+    if isinstance(made, Materialized) and made.history_retention is not None and not made.store:
+        raise TopologyError(
+            f"{method} with history_retention= makes a versioned table, whose store needs a name: "
+            "pass store= as well"
+        )
+    return made

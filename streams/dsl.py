@@ -131,14 +131,23 @@ def key_value_store(
     """Return the store of a table without windows.
 
     Raises:
-        TopologyError: A retention was given, which such stores do not have.
+        TopologyError: A retention was given, which such stores do not have, or one is negative.
     """
     if materialized.retention is not None:
         raise TopologyError(
             f"store {name!r} keeps the latest value of each key for ever: "
             "retention= belongs to windowed aggregations"
         )
-    return _store(materialized, StoreSpec(name, "timestamped", key, value))
+    history = materialized.history_retention
+    if history is None:
+        return _store(materialized, StoreSpec(name, "timestamped", key, value))
+    history_ms = to_ms(history)
+    if history_ms < 0:
+        raise TopologyError(
+            f"store {name!r}: history_retention must not be negative, it is {history_ms} ms"
+        )
+    spec = StoreSpec(name, "versioned", key, value, retention_ms=history_ms)
+    return replace(_store(materialized, spec), caching=False)
 
 
 def window_store(
@@ -179,6 +188,18 @@ def _store(materialized: Materialized[Any, Any], spec: StoreSpec) -> StoreSpec:
         caching=materialized.caching,
         changelog_config=changelog_config,
     )
+
+
+def refuse_history(materialized: Materialized[Any, Any], store: str, why: str) -> None:
+    """Refuse a versioned store where there can be none.
+
+    Raises:
+        TopologyError: One was asked for.
+    """
+    if materialized.history_retention is not None:
+        raise TopologyError(
+            f"store {store!r} cannot be versioned: {why}. Leave history_retention= out"
+        )
 
 
 def topic_settings(store: str, settings: Mapping[str, Any] | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from aliran.serdes import SerdeLike, serde_for
 from aliran.streams.config_objects import Consumed, Materialized, NameLike, with_keywords
-from aliran.streams.dsl import Dsl, key_value_store
+from aliran.streams.dsl import Dsl, key_value_store, refuse_history
 from aliran.streams.errors import TopologyError
 from aliran.streams.functions import check_function
 from aliran.streams.global_table import GlobalKTable, GlobalStorePlan
@@ -131,6 +131,7 @@ class GlobalBuilder:
         )
         (read,) = topic_names([topic])
         store_name = storing.store or self._dsl.names.store(f"{read}-")
+        refuse_history(storing, store_name, "it is a global table's")
         source, table = self._global_names(reading.name)
         node = replace(self._source(source, (read,), reading, storing), is_global=True)
         key_serde = node.key_serde or self._dsl.default_key

@@ -38,6 +38,8 @@ class PlanNode:
         relaxed_join: Whether it is a join that takes records without a key (KIP-962).
         sends_old_values: Whether it is a table's and something behind it asks for the value that
             a row had before each update.
+        versioned: Whether it gives a versioned table; None if it does where its parents do, as a
+            view without a store. Kafka: `GraphNode.isOutputVersioned`.
     """
 
     name: str
@@ -45,6 +47,7 @@ class PlanNode:
     children: list[PlanNode] = field(default_factory=list, kw_only=True, repr=False)
     relaxed_join: bool = field(default=False, kw_only=True)
     sends_old_values: bool = field(default=False, kw_only=True)
+    versioned: bool | None = field(default=None, kw_only=True)
 
     def names(self) -> Iterable[str]:
         """Return the names of all nodes that it will write."""
@@ -57,6 +60,12 @@ class PlanNode:
     def parent_names(self) -> tuple[str, ...]:
         """Return the names of the nodes that forward to it."""
         return tuple(dict.fromkeys(parent.name for parent in self.parents))
+
+    def gives_versions(self) -> bool:
+        """Return whether it gives a versioned table, whose updates may be out of order."""
+        if self.versioned is not None:
+            return self.versioned
+        return bool(self.parents) and all(parent.gives_versions() for parent in self.parents)
 
 
 @dataclass(eq=False)
@@ -92,7 +101,15 @@ class TablePlan(PlanNode):
         builder.add_node(self.source)
         stores = () if self.store is None else (self.store,)
         operator, parents = TableSource(self.store), (self.source.name,)
-        builder.add_node(ProcessorNode(self.name, operator, parents, stores, self.sends_old_values))
+        builder.add_node(
+            ProcessorNode(
+                self.name, operator, parents, stores, self.sends_old_values, self.gives_versions()
+            )
+        )
+
+    def gives_versions(self) -> bool:
+        """Return whether its store is a versioned one."""
+        return self.spec.kind == "versioned"
 
 
 @dataclass(eq=False)
@@ -110,7 +127,10 @@ class ProcessorPlan(PlanNode):
     def write(self, builder: TopologyBuilder) -> None:
         """Write the processor."""
         parents, old_values = self.parent_names(), self.sends_old_values
-        builder.add_node(ProcessorNode(self.name, self.operator, parents, self.stores, old_values))
+        versioned = self.gives_versions()
+        builder.add_node(
+            ProcessorNode(self.name, self.operator, parents, self.stores, old_values, versioned)
+        )
 
 
 @dataclass(eq=False)
@@ -237,6 +257,10 @@ class Plan:
                 f"there is already a different store named {store.name!r}: two tables cannot share "
                 "one, give another store= name"
             )
+
+    def store(self, name: str) -> StoreSpec:
+        """Return a store that was added."""
+        return self._stores[name]
 
     def require_stores(self, operator: str, stores: Iterable[str]) -> None:
         """Refuse names of stores that were not added.

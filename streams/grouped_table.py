@@ -184,8 +184,10 @@ class KGroupedTable(Generic[K, V]):
         processor = names.processor(prefix, given)
         behind = self._repartitioned(sink, source, store)
         key = serde_or(config.key, place.key_or_default)
-        place.dsl.plan.add_table_store(key_value_store(config, store, key, value))
-        step = ProcessorPlan(processor, TableAggregate(store, kind, *functions), (store,))
+        spec = key_value_store(config, store, key, value)
+        place.dsl.plan.add_table_store(spec)
+        operator = TableAggregate(store, kind, *functions)
+        step = ProcessorPlan(processor, operator, (store,), versioned=spec.kind == "versioned")
         place.dsl.plan.add(step, behind)
         here = place.at(
             step,

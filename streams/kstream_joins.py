@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from aliran.streams import inference
@@ -12,6 +13,7 @@ from aliran.streams.errors import TopologyError
 from aliran.streams.functions import check_function, takes_key
 from aliran.streams.global_table import GlobalKTable, KeySelector
 from aliran.streams.graph import ProcessorPlan, RepartitionPlan
+from aliran.streams.grace import record_buffer
 from aliran.streams.join_windows import join_windows
 from aliran.streams.ktable import KTable
 from aliran.streams.operators import JoinWindows, StreamTableJoin
@@ -71,6 +73,7 @@ class KStreamJoins(StreamTransforms[K, V]):
         with_key: bool | None = None,
         key: SerdeLike[K] | None = None,
         value: SerdeLike[V] | None = None,
+        grace: Duration | None = None,
         name: NameLike = None,
     ) -> KStream[K, V2]: ...
     @overload
@@ -83,6 +86,7 @@ class KStreamJoins(StreamTransforms[K, V]):
         with_key: bool | None = None,
         key: SerdeLike[K] | None = None,
         value: SerdeLike[V] | None = None,
+        grace: Duration | None = None,
         name: NameLike = None,
     ) -> KStream[K, V2]: ...
     @overload
@@ -111,7 +115,9 @@ class KStreamJoins(StreamTransforms[K, V]):
         """Join with a table, or with another stream within a window of time.
 
         With a table, each record is joined with the table's current value of its key; without one
-        it is dropped. Only records of the stream give results, updates of the table do not.
+        it is dropped. Only records of the stream give results, updates of the table do not. A
+        versioned table is asked for the value at the record's time; with a `grace` records wait so
+        long in stream time for it to catch up.
 
         With a stream, each record is joined with every record of the other that has the same key
         and a time within the window, whichever comes first. The result has the later time.
@@ -125,7 +131,7 @@ class KStreamJoins(StreamTransforms[K, V]):
                 `StreamJoined`.
             keywords: `with_key` says which of the two `joiner` is, where its parameters do not.
                 `key`, `value`: type or serde where it is not known; `name`: names processors and
-                repartition topics. Of streams also `before`, `after`, `grace` and the others of
+                repartition topics; `grace` is of versioned tables (KIP-923). Of streams also `before`, `after`, `grace` and the others of
                 `StreamJoined`.
         """
         return self._join("join", *arguments, **keywords)
@@ -160,6 +166,7 @@ class KStreamJoins(StreamTransforms[K, V]):
         with_key: bool | None = None,
         key: SerdeLike[K] | None = None,
         value: SerdeLike[V] | None = None,
+        grace: Duration | None = None,
         name: NameLike = None,
     ) -> KStream[K, V2]: ...
     @overload
@@ -172,6 +179,7 @@ class KStreamJoins(StreamTransforms[K, V]):
         with_key: bool | None = None,
         key: SerdeLike[K] | None = None,
         value: SerdeLike[V] | None = None,
+        grace: Duration | None = None,
         name: NameLike = None,
     ) -> KStream[K, V2]: ...
     @overload
@@ -317,8 +325,12 @@ class KStreamJoins(StreamTransforms[K, V]):
         prefix = "KSTREAM-LEFTJOIN-" if left else "KSTREAM-JOIN-"
         processor = place.dsl.names.processor(prefix, config.name)
         getter = table.getter()
+        stores = getter.stores
         operator = StreamTableJoin(getter, joiner, left=left, with_key=keyed)
-        step = ProcessorPlan(processor, operator, getter.stores, relaxed_join=left)
+        if config.grace is not None:
+            buffer = record_buffer(processor, place, table.place.step, getter, config)
+            operator, stores = replace(operator, buffer=buffer), (buffer, *stores)
+        step = ProcessorPlan(processor, operator, stores, relaxed_join=left)
         place.dsl.plan.add(step, place.step)
         return self._stream(
             place.at(

@@ -63,7 +63,15 @@ class StreamToTablePlan(PlanNode):
         """Write the processor."""
         stores = () if self.store is None else (self.store,)
         operator, parents = StreamToTable(self.store), self.parent_names()
-        builder.add_node(ProcessorNode(self.name, operator, parents, stores, self.sends_old_values))
+        builder.add_node(
+            ProcessorNode(
+                self.name, operator, parents, stores, self.sends_old_values, self.gives_versions()
+            )
+        )
+
+    def gives_versions(self) -> bool:
+        """Return whether its store is a versioned one."""
+        return self.spec.kind == "versioned"
 
 
 class KTable(TableJoins[K, V]):
@@ -286,7 +294,7 @@ class KTable(TableJoins[K, V]):
             name: Name of the processor; the store is `<name>-store`.
 
         Raises:
-            TopologyError: Windows are to close where there are none.
+            TopologyError: Windows are to close where there are none, or the table is versioned.
         """
         if not isinstance(suppressed, Suppressed):
             raise TopologyError(
@@ -296,8 +304,15 @@ class KTable(TableJoins[K, V]):
         place, names = self._place, self._place.dsl.names
         given = text_of(name) or suppressed.name
         processor = names.processor(SUPPRESS) if given is None else check_name(given)
+        if place.step.gives_versions():
+            raise TopologyError(
+                f"suppress ({processor}) cannot hold back updates of a versioned table, which come "
+                f"out of order: {place.name} is one, or a view of one. Suppress a table without "
+                "history_retention="
+            )
         store = names.store(SUPPRESS) if given is None else f"{given}-store"
-        step = ProcessorPlan(processor, suppressed.operator(store, place), (store,))
+        operator = suppressed.operator(store, place)
+        step = ProcessorPlan(processor, operator, (store,), versioned=False)
         spec = suppressed.store(store, place)
         self.send_old_values(force=True)  # for those who look into the table
         place.dsl.plan.add_store(spec)
@@ -340,6 +355,7 @@ class KTable(TableJoins[K, V]):
         if config is not None:
             key, value = here.key_or_default(config.key), here.value_or_default(config.value)
             here = replace(here, key_serde=key, value_serde=value)
+            step.versioned = config.history_retention is not None
         if config is None or config.store is None:
             return KTable(
                 here,

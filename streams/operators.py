@@ -331,7 +331,9 @@ class TableAggregate:
 
 @dataclass(frozen=True, slots=True)
 class StreamTableJoin:
-    """Join each record with the table's current value of its key. Kafka: `KStreamKTableJoin`.
+    """Join each record with the table's value of its key. Kafka: `KStreamKTableJoin`.
+
+    That is the current value, or of a versioned table the one at the record's time.
 
     `joiner(value, table_value)`, or `joiner(key, value, table_value)` where `with_key`; a left
     join calls it with None where the table has nothing.
@@ -339,6 +341,7 @@ class StreamTableJoin:
     Attributes:
         key_selector: `key_selector(key, value)` gives the table's key (global tables only); None
             for the record's own.
+        buffer: Name of the store where records wait for a grace; None where they do not.
     """
 
     table: TableGetter
@@ -346,6 +349,7 @@ class StreamTableJoin:
     left: bool = False
     with_key: bool = False
     key_selector: AnyFunction | None = None
+    buffer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -483,6 +487,8 @@ class ProcessorNode:
         stores: The names of the stores it is connected to.
         sends_old_values: Whether a table's node forwards the value before each update as well;
             see `KTable.send_old_values`.
+        versioned: Whether it gives a versioned table: its updates say whether they are the latest
+            of their key, and joins and groups leave out those that are not (KIP-914).
     """
 
     name: str
@@ -490,6 +496,7 @@ class ProcessorNode:
     parents: tuple[str, ...]
     stores: tuple[str, ...] = ()
     sends_old_values: bool = False
+    versioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

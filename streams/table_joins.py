@@ -74,9 +74,10 @@ class TableJoinPlan(PlanNode):
                 ProcessorNode(name, operator, parents, other.stores, self.sends_old_values)
             )
         stores = () if self.store is None else (self.store,)
-        merge = TableMerge(self.store)
+        merge, old_values = TableMerge(self.store), self.sends_old_values
+        versioned = self.gives_versions()
         builder.add_node(
-            ProcessorNode(self.name, merge, self.side_names, stores, self.sends_old_values)
+            ProcessorNode(self.name, merge, self.side_names, stores, old_values, versioned)
         )
 
 
@@ -192,15 +193,22 @@ class TableJoins(TableBase[K, V]):
         )
         steps = (place.step, other.place.step)
         step = TableJoinPlan(
-            merge, sides=steps, side_names=sides, getters=getters, joiner=joiner, kind=kind
+            merge,
+            sides=steps,
+            side_names=sides,
+            getters=getters,
+            joiner=joiner,
+            kind=kind,
+            versioned=False,  # even where both tables are: KIP-914
         )
         key, value = place.key_serde, inference.value_serde(joiner)
         if config is not None and store is not None:
             here = place.at(step, value_serde=value)
             key = here.key_or_default(config.key)
             value = here.value_or_default(config.value)
-            dsl.plan.add_table_store(key_value_store(config, store, key, value))
-            step.store = store
+            spec = key_value_store(config, store, key, value)
+            dsl.plan.add_table_store(spec)
+            step.store, step.versioned = store, spec.kind == "versioned"
         dsl.plan.add(step, *steps)
         result = place.at(step, key_serde=key, value_serde=value, sources=sources)
 

@@ -14,7 +14,7 @@ from aliran.storage.state.key_schemas import MAX_SEQUENCE
 from aliran.storage.state.staging import StagedReader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from aliran.storage.state.database import KeyRange, StateDatabase
 
@@ -82,20 +82,19 @@ class RecordBuffer:
         self._observe(time)
         return _PREFIX + database_key, data + _NO_BUFFER_TIME
 
-    def take_due(self) -> list[BufferedRecord]:
-        """Remove and return the records that have waited for the grace, in order of time.
+    def take_due(self) -> Iterator[BufferedRecord]:
+        """Yield the records that have waited for the grace, in order of time.
 
-        The changelog gets a tombstone for each `changelog_key`.
+        Each is removed when the next is asked for, so that what fails stays. The changelog gets a
+        tombstone for each `changelog_key`.
         """
         last = self.observed_stream_time - self.grace_ms
         if self._least > last:
-            return []
-        bounds = _TIME.pack(self._least), _TIME.pack(last + 1)
-        due = [_record(key, data) for key, data in self._reader.range(*bounds)]
-        for record in due:
-            self.staged[record.changelog_key[1:]] = None
+            return
+        for key, data in self._reader.range(_TIME.pack(self._least), _TIME.pack(last + 1)):
+            yield _record(key, data)
+            self.staged[key] = None
         self._least = last + 1
-        return due
 
     def restore(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], timestamps: Sequence[int]

@@ -104,10 +104,10 @@ def _write_cell(
         _write_new_value(c, spec, v, entry, old)
         value, time = c.fresh("v"), c.fresh("t")
         code.line(f"{value}, {time} = {entry}[0], {entry}[1]")
-        _write_tombstone_time(c, spec, v, entry)
-        store = c.bind("store", table.store_entry)
-        code.line(f"{store}({where}, {entry})", "update the store")
-        c.write_children(node.name, v._replace(value=value, time=time, old=old))
+        if not table.versioned:
+            _write_tombstone_time(c, spec, v, entry)
+        put = f"{c.bind('store', table.store_entry)}({where}, {entry})"
+        c.write_put(node, table, put, v._replace(value=value, time=time, old=old))
         return
     _write_cached_entry(c, table, v, cell, entry)
     with code.block(f"if {entry} is None:"):

@@ -36,7 +36,11 @@ from aliran.streams.engine import (
     table_join_code,
     windowed_code,
 )
-from aliran.streams.engine.old_values import TAKES_OLD_VALUES, senders_of_old_values
+from aliran.streams.engine.old_values import (
+    TAKES_LATEST,
+    TAKES_OLD_VALUES,
+    senders_of_old_values,
+)
 from aliran.streams.engine.rim_code import write_custom, write_sink
 from aliran.streams.engine.source_code import SourceCode
 from aliran.streams.engine.stream_join_code import WRITERS as STREAM_JOIN_WRITERS
@@ -266,6 +270,36 @@ class Compiler:
             parent in self.senders_of_old_values for parent in self._parents(name)
         )
 
+    def is_sent_latest(self, name: str) -> bool:
+        """Tell whether a node's updates are a versioned table's, of which it minds the order."""
+        return type(getattr(self.nodes[name], "operator", None)) in TAKES_LATEST and any(
+            getattr(self.nodes[parent], "versioned", False) for parent in self._parents(name)
+        )
+
+    @contextmanager
+    def latest_only(self, name: str, variables: Vars, *, drops: bool = True) -> Iterator[None]:
+        """Pass updates of a versioned table only if they are the latest of their key (KIP-914)."""
+        if not self.is_sent_latest(name) or variables.latest is None:
+            yield
+            return
+        with self.code.block(f"if {variables.latest}:"):
+            yield
+        if drops:
+            with self.code.block("else:"):
+                self.code.line("stats.dropped_records += 1")
+
+    def write_put(self, node: op.ProcessorNode, table: Any, put: str, variables: Vars) -> None:
+        """Write the expression `put`, which updates a table, and forward the update."""
+        if not table.versioned:
+            self.code.line(put, "update the store")
+            if not table.caching:  # else the cache forwards it when it is flushed
+                self.write_children(node.name, variables)
+            return
+        latest = self.fresh("n")
+        self.code.line(f"{latest} = {put}", "update the store")
+        with self.code.block(f"if {latest} is not None:"):
+            self.write_children(node.name, variables._replace(latest=latest))
+
     def _function_name(self, name: str) -> str:
         return f"node_{self._index[name]}"
 
@@ -298,6 +332,8 @@ class Compiler:
         variables, parameters = PARAMETERS, "k, v, t, h"
         if self._is_sent_old_values(name):
             variables, parameters = variables._replace(old="o"), f"{parameters}, o"
+        if self.is_sent_latest(name):
+            variables, parameters = variables._replace(latest="n"), f"{parameters}, n"
         with self.code.block(f"def {self._function_name(name)}({parameters}):"):
             self._write_node(self.nodes[name], variables)
 
@@ -372,6 +408,8 @@ class Compiler:
             given = [self.key(variables), variables.value, variables.time, variables.headers]
             if self._is_sent_old_values(node.name):
                 given.append(variables.old or "None")
+            if self.is_sent_latest(node.name):
+                given.append(variables.latest or "True")
             self.code.line(f"{self._function_name(node.name)}({', '.join(given)})")
         else:
             self._write_node(node, variables)

@@ -17,14 +17,19 @@ Found: TypeAlias = tuple[Any, int] | None
 Getter: TypeAlias = Callable[[Any], Found]
 
 
-def open_getter(bindings: Bindings, spec: op.TableGetter) -> Getter:
-    """Return the getter that `spec` describes, on the stores of one task."""
+def open_getter(
+    bindings: Bindings, spec: op.TableGetter, stored: Getter | None = None
+) -> Getter:
+    """Return the getter that `spec` describes, on the stores of one task.
+
+    `stored` looks into the store itself; None for its latest rows.
+    """
     getter: Getter
     if spec.suppressed is not None:
         below = open_getter(bindings, spec.suppressed.table)
         getter = _suppressed(bindings.table(spec.suppressed.buffer), below)
     elif spec.joined is None:
-        getter = bindings.table(spec.store).get_timed
+        getter = stored or bindings.table(spec.store).get_timed
     else:
         sides = (open_getter(bindings, spec.joined.left), open_getter(bindings, spec.joined.right))
         getter = _JOINED[spec.joined.kind](*sides, spec.joined.joiner)
@@ -36,6 +41,30 @@ def open_getter(bindings: Bindings, spec: op.TableGetter) -> Getter:
         else:
             getter = _transformed(getter, bindings.transformer(transform))
     return getter
+
+
+def is_versioned(bindings: Bindings, spec: op.TableGetter) -> bool:
+    """Tell whether a table can be asked for its rows at a time. A join of two never can."""
+    versioned: bool = bool(spec.store) and bindings.table(spec.store).versioned
+    return versioned
+
+
+def open_getter_as_of(bindings: Bindings, spec: op.TableGetter) -> Callable[[Any, int], Found]:
+    """Return a getter of a versioned table, and a time."""
+    stored, as_of = bindings.table(spec.store).get_timed_as_of, 0
+
+    def get_stored(key: Any) -> Found:
+        found: Found = stored(key, as_of)
+        return found
+
+    through = open_getter(bindings, spec, get_stored)
+
+    def get(key: Any, time: int) -> Found:
+        nonlocal as_of
+        as_of = time
+        return through(key)
+
+    return get
 
 
 def _suppressed(buffer: Any, below: Getter) -> Getter:

@@ -1,7 +1,8 @@
-"""Which nodes hand on the value a row had before, beside its new one.
+"""What nodes hand on beside an update: the value its row had before, and whether it is the latest.
 
 The topology says so (`ProcessorNode.sends_old_values`, decided by `KTable.send_old_values` while it
-is built); here is what follows for the code. Kafka: `KTableImpl.enableSendingOldValues`.
+is built; `ProcessorNode.versioned`); here is what follows for the code. Kafka:
+`KTableImpl.enableSendingOldValues`, `VersionedSemanticsGraphNode`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from aliran.streams import operators as op
 
 TAKES_OLD_VALUES: set[type] = {op.TableFilter, op.TableMapValues, op.TableTransformValues}
 """Operators that do something with the old value; others behind a sender do not see it."""
+
+TAKES_LATEST: set[type] = {op.TableFilter, op.TableMapValues, op.TableTransformValues}
+"""Operators that hand on whether an update of a versioned table is the latest, or go by it."""
 
 
 def senders_of_old_values(nodes: Iterable[op.Node]) -> set[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aliran.streams import operators as op
-from aliran.streams.engine.getters import open_getter
+from aliran.streams.engine.getters import is_versioned, open_getter, open_getter_as_of
 from aliran.streams.engine.variables import Vars
+from aliran.streams.engine.versioned import GraceJoin
 
 if TYPE_CHECKING:
     from aliran.streams.engine.compiler import Compiler
@@ -30,7 +31,7 @@ def _write_table_to_stream(
         mapper, key, old = c.bind("f", spec.mapper), c.fresh("k"), c.key(v)
         c.code.line(f"{key} = {mapper}({old}, {v.value})", "call the key mapper")
         v = v._replace(key=key, window=None, key_bytes=None)
-    c.write_children(node.name, v._replace(old=None))
+    c.write_children(node.name, v._replace(old=None, latest=None))
 
 
 def _write_table_filter(c: Compiler, node: op.ProcessorNode, spec: op.TableFilter, v: Vars) -> None:
@@ -44,6 +45,9 @@ def _write_table_filter(c: Compiler, node: op.ProcessorNode, spec: op.TableFilte
         old = _filtered(c, spec, key, v.old or "None")
     else:
         old = _write_value_of(c, spec.store, key)
+    if c.is_sent_latest(node.name):  # a tombstone may be news to a version in between
+        write_table_update(c, node, spec.store, after._replace(old=old))
+        return
     with c.code.block(f"if {value} is not None or {old} is not None:"):
         write_table_update(c, node, spec.store, after._replace(old=old))
 
@@ -98,9 +102,7 @@ def write_table_update(c: Compiler, node: op.ProcessorNode, store: str | None, v
     if node.sends_old_values and v.old is None and not table.caching:
         v = v._replace(old=_write_value_of(c, store, v.key))
     put = c.bind("put", table.put)
-    c.code.line(f"{put}({v.key}, {v.value}, {v.time}, {v.headers})", "update the store")
-    if not table.caching:  # else the cache forwards it when it is flushed
-        c.write_children(node.name, v)
+    c.write_put(node, table, f"{put}({v.key}, {v.value}, {v.time}, {v.headers})", v)
 
 
 def _write_value_of(c: Compiler, store: str, key: str) -> str:
@@ -123,7 +125,12 @@ def _write_stream_table_join(
     with code.block(f"if {missing}:"):
         code.line("stats.dropped_records += 1")
     with code.block("else:"):
-        right = _write_look_up(c, spec.table, key)
+        if spec.buffer is not None:
+            hold = c.bind("hold", _grace_join(c, node, spec, spec.buffer).process)
+            record = f"{own_key}, {v.value}, {v.time}, {v.headers}"
+            code.line(f"{hold}({record})", "let records wait, or call the joiner,")
+            return
+        right = _write_look_up(c, spec.table, key, v.time)
         for transform in _plain_views(spec.table):
             right = (
                 _filtered(c, transform, key, right)
@@ -135,6 +142,37 @@ def _write_stream_table_join(
         else:
             with code.block(f"if {right} is not None:"):
                 _write_joined(c, node, spec, v, own_key, right)
+
+
+def _grace_join(
+    c: Compiler, node: op.ProcessorNode, spec: op.StreamTableJoin, buffer: str
+) -> GraceJoin:
+    """Return the node's object; the codes for batches with and without headers share it."""
+    known = c.operator_state.get(node.name)
+    if known is not None:
+        return known  # type: ignore[no-any-return]
+    get, joiner = open_getter_as_of(c.bindings, spec.table), spec.joiner
+
+    def join(key: Any, value: Any, time: int) -> tuple[Any] | None:
+        found = get(key, time)
+        if found is None and not spec.left:
+            return None
+        other = None if found is None else found[0]
+        return (joiner(key, value, other) if spec.with_key else joiner(value, other),)
+
+    stores, clock = c.bindings.stores, c.bindings.environment.clock
+    made = GraceJoin(
+        node.name,
+        stores.bytes_of(buffer),
+        stores.serdes_of(buffer),
+        stores.changelog_of(buffer),
+        c.bindings.origins,
+        clock.time_ms,
+        join,
+    )
+    c.operator_state[node.name] = made
+    c.forward_from(node, made)
+    return made
 
 
 def _is_plain(getter: op.TableGetter) -> bool:
@@ -151,15 +189,18 @@ def _plain_views(getter: op.TableGetter) -> list[op.TableFilter | op.TableMapVal
     return views if len(views) == len(getter.transforms) else []
 
 
-def _write_look_up(c: Compiler, getter: op.TableGetter, key: str) -> str:
+def _write_look_up(c: Compiler, getter: op.TableGetter, key: str, time: str) -> str:
     """Look into the store of a table, whose views are still to be applied, or into a getter."""
-    right = c.fresh("r")
+    right, versioned = c.fresh("r"), is_versioned(c.bindings, getter)
+    arguments = f"{key}, {time}" if versioned else key
     if _is_plain(getter):
-        get = c.bind("get", c.bindings.table(getter.store).get)
-        c.code.line(f"{right} = None if {key} is None else {get}({key})", "read the table")
+        table = c.bindings.table(getter.store)
+        get = c.bind("get", table.get_as_of if versioned else table.get)
+        c.code.line(f"{right} = None if {key} is None else {get}({arguments})", "read the table")
         return right
-    get = c.bind("get", open_getter(c.bindings, getter))
-    c.code.line(f"{right} = None if {key} is None else {get}({key})", "read the tables")
+    opened = (open_getter_as_of if versioned else open_getter)(c.bindings, getter)
+    get = c.bind("get", opened)
+    c.code.line(f"{right} = None if {key} is None else {get}({arguments})", "read the tables")
     c.code.line(f"if {right} is not None: {right} = {right}[0]")
     return right
 

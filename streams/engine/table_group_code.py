@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aliran.streams import operators as op
 from aliran.streams.changes import Change
-from aliran.streams.engine.old_values import TAKES_OLD_VALUES
+from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES
 from aliran.streams.engine.variables import Vars
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ def _write_table_select(c: Compiler, node: op.ProcessorNode, spec: op.TableSelec
     select, key = c.bind("select", selector(spec.mapper)), c.key(v)
     group, change = c.fresh("k"), c.fresh("v")
     loop = f"for {group}, {change} in {select}({key}, {v.value}, {v.old or None}):"
-    with c.code.block(loop, "call the mapper"):
+    with (
+        c.latest_only(node.name, v, drops=False),
+        c.code.block(loop, "call the mapper"),
+    ):
         c.write_children(node.name, Vars(group, change, v.time, v.headers))
 
 
@@ -61,12 +64,11 @@ def _write_table_aggregate(
         f"{value}, {time}, {old} = {update}({key}, {v.value}, {v.time})", "call adder or subtractor"
     )
     put = c.bind("put", table.put)
-    # Only values are stored with their time; a deletion has that of the record.
-    stored = f"{v.time} if {value} is None else {time}"
-    code.line(f"{put}({key}, {value}, {stored}, {v.headers})", "update the store")
-    if not table.caching:  # else the cache forwards it when it is flushed
-        sent = old if node.sends_old_values else None
-        c.write_children(node.name, v._replace(value=value, time=time, old=sent))
+    # Only values are stored with their time; a deletion has that of the record, but in versions.
+    stored = time if table.versioned else f"{v.time} if {value} is None else {time}"
+    sent = old if node.sends_old_values else None
+    update = f"{put}({key}, {value}, {stored}, {v.headers})"
+    c.write_put(node, table, update, v._replace(value=value, time=time, old=sent))
 
 
 class TableAggregation:
@@ -120,6 +122,7 @@ def _functions(spec: op.TableAggregate) -> tuple[Callable[..., Any], Callable[..
 
 
 TAKES_OLD_VALUES.add(op.TableSelect)
+TAKES_LATEST.add(op.TableSelect)
 
 WRITERS: dict[type, Callable[..., None]] = {
     op.TableSelect: _write_table_select,

@@ -80,6 +80,7 @@ class Table(ABC):
         self.name = name
         self.key_serde, self.value_serde = serdes
         self.caching = budget is not None
+        self.versioned = False
         self.keys_are_typed = type(self.key_serde) in CANONICAL
         self._keeps_values = type(self.value_serde) in _IMMUTABLE
         self._changelog = changelog

@@ -13,7 +13,8 @@ class Vars(NamedTuple):
 
     Where `window` is set the key is that of a window, in two variables until someone wants it.
     Where `key_bytes` is set, that variable holds what `key_format` makes of the key. `old` holds
-    the value that the row of a table had before, where the table sends it.
+    the value that the row of a table had before, where the table sends it. `latest` tells whether
+    an update of a versioned table is the latest of its key; elsewhere all are.
     """
 
     key: str
@@ -25,6 +26,7 @@ class Vars(NamedTuple):
     key_bytes: str | None = None
     key_format: Serde[Any] | None = None
     old: str | None = None
+    latest: str | None = None
 
 
 PARAMETERS = Vars("k", "v", "t", "h")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aliran.streams import operators as op
-from aliran.streams.engine.old_values import TAKES_OLD_VALUES
+from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES
 from aliran.streams.engine.sessions import SessionAggregation
 from aliran.streams.engine.sliding import SlidingAggregation
 from aliran.streams.engine.suppress import Suppressor
@@ -112,3 +112,4 @@ WRITERS: dict[type, Callable[..., None]] = {
 }
 
 TAKES_OLD_VALUES.update((CogroupMerge, Suppress))
+TAKES_LATEST.add(CogroupMerge)

@@ -19,11 +19,14 @@ from aliran.streams.engine.buffers import ChangelogBuffer
 from aliran.streams.engine.suppress import SuppressTable
 from aliran.streams.engine.tables import CacheBudget, KeyValueTable, WindowTable
 from aliran.streams.engine.timed_tables import RangeWindowTable, SessionTable, open_timed_table
+from aliran.streams.engine.versioned import VersionedTable
 from aliran.streams.errors import TopologyError
 from aliran.streams.runtime.store_kinds import BytesStore, open_store, open_view
 from aliran.streams.window_operators import WindowedAggregate
 
-AnyTable: TypeAlias = KeyValueTable | WindowTable | RangeWindowTable | SessionTable | SuppressTable
+AnyTable: TypeAlias = (
+    KeyValueTable | WindowTable | RangeWindowTable | SessionTable | SuppressTable | VersionedTable
+)
 
 _FLUSH_EVERY = 200_000
 """Changes after which memory tables are flushed: about what a second of restoring reads.
@@ -253,6 +256,8 @@ class TaskStores:
             return open_timed_table(windowed, store, serdes, changelog, cache)
         if spec.kind in ("window", "timestamped-window"):
             return WindowTable(store, serdes, changelog, cache, initial)
+        if spec.kind == "versioned":
+            return VersionedTable(store, serdes, changelog, initial)
         return KeyValueTable(store, serdes, changelog, cache, initial)
 
     def _may_cache(self, spec: op.StoreSpec) -> bool:
