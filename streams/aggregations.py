@@ -128,9 +128,7 @@ class Group:
         spec = aggregate_store(config, store, (key, value), aggregation)
         place = self.place_of_aggregation(store)
         versioned = spec.kind == "versioned"
-        step = ProcessorPlan(
-            processor, aggregation.operator(store), (store,), versioned=versioned
-        )
+        step = ProcessorPlan(processor, aggregation.operator(store), (store,), versioned=versioned)
         place.dsl.plan.add_table_store(spec)
         place.dsl.plan.add(step, place.step)
         out = windowed_key_serde(key, aggregation.windows)

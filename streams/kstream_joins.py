@@ -12,8 +12,8 @@ from aliran.streams.dsl import Place, behind_repartition, new_repartition
 from aliran.streams.errors import TopologyError
 from aliran.streams.functions import check_function, takes_key
 from aliran.streams.global_table import GlobalKTable, KeySelector
-from aliran.streams.graph import ProcessorPlan, RepartitionPlan
 from aliran.streams.grace import record_buffer
+from aliran.streams.graph import ProcessorPlan, RepartitionPlan
 from aliran.streams.join_windows import join_windows
 from aliran.streams.ktable import KTable
 from aliran.streams.operators import JoinWindows, StreamTableJoin
@@ -131,8 +131,8 @@ class KStreamJoins(StreamTransforms[K, V]):
                 `StreamJoined`.
             keywords: `with_key` says which of the two `joiner` is, where its parameters do not.
                 `key`, `value`: type or serde where it is not known; `name`: names processors and
-                repartition topics; `grace` is of versioned tables (KIP-923). Of streams also `before`, `after`, `grace` and the others of
-                `StreamJoined`.
+                repartition topics. `grace` is of versioned tables (KIP-923), or of streams, which
+                also take `before`, `after` and the others of `StreamJoined`.
         """
         return self._join("join", *arguments, **keywords)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aliran.streams import operators as op
+from aliran.streams.engine.table_code import write_put
 from aliran.streams.engine.variables import Vars, same_format
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _write_cell(
         if not table.versioned:
             _write_tombstone_time(c, spec, v, entry)
         put = f"{c.bind('store', table.store_entry)}({where}, {entry})"
-        c.write_put(node, table, put, v._replace(value=value, time=time, old=old))
+        write_put(c, node, table, put, v._replace(value=value, time=time, old=old))
         return
     _write_cached_entry(c, table, v, cell, entry)
     with code.block(f"if {entry} is None:"):

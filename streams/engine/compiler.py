@@ -276,30 +276,6 @@ class Compiler:
             getattr(self.nodes[parent], "versioned", False) for parent in self._parents(name)
         )
 
-    @contextmanager
-    def latest_only(self, name: str, variables: Vars, *, drops: bool = True) -> Iterator[None]:
-        """Pass updates of a versioned table only if they are the latest of their key (KIP-914)."""
-        if not self.is_sent_latest(name) or variables.latest is None:
-            yield
-            return
-        with self.code.block(f"if {variables.latest}:"):
-            yield
-        if drops:
-            with self.code.block("else:"):
-                self.code.line("stats.dropped_records += 1")
-
-    def write_put(self, node: op.ProcessorNode, table: Any, put: str, variables: Vars) -> None:
-        """Write the expression `put`, which updates a table, and forward the update."""
-        if not table.versioned:
-            self.code.line(put, "update the store")
-            if not table.caching:  # else the cache forwards it when it is flushed
-                self.write_children(node.name, variables)
-            return
-        latest = self.fresh("n")
-        self.code.line(f"{latest} = {put}", "update the store")
-        with self.code.block(f"if {latest} is not None:"):
-            self.write_children(node.name, variables._replace(latest=latest))
-
     def _function_name(self, name: str) -> str:
         return f"node_{self._index[name]}"
 

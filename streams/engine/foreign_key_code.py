@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aliran.streams import foreign_key_operators as op
 from aliran.streams.engine.getters import Getter, open_getter
-from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES
+from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES, latest_only
 from aliran.streams.engine.variables import Vars
 from aliran.streams.foreign_keys import (
     Instruction,
@@ -34,7 +34,7 @@ def _write_send(c: Compiler, node: ProcessorNode, spec: op.SubscriptionSend, v: 
     send, key = c.bind("send", sender.left if spec.left else sender.inner), c.key(v)
     foreign, value = c.fresh("k"), c.fresh("v")
     loop = f"for {foreign}, {value} in {send}({key}, {v.value}, {v.old or None}):"
-    with c.latest_only(node.name, v), c.code.block(loop, "extract the foreign key for"):
+    with latest_only(c, node, v), c.code.block(loop, "extract the foreign key for"):
         c.write_children(node.name, Vars(foreign, value, v.time, v.headers))
 
 
@@ -193,7 +193,7 @@ def _write_foreign_join(
     tell, key = c.bind("tell", _teller(c, spec)), c.key(v)
     primary, value = c.fresh("k"), c.fresh("v")
     loop = f"for {primary}, {value} in {tell}({key}, {v.value}):"
-    with c.latest_only(node.name, v), c.code.block(loop, "find the subscribers of"):
+    with latest_only(c, node, v), c.code.block(loop, "find the subscribers of"):
         c.write_children(node.name, Vars(primary, value, v.time, v.headers))
 
 

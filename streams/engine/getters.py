@@ -17,9 +17,7 @@ Found: TypeAlias = tuple[Any, int] | None
 Getter: TypeAlias = Callable[[Any], Found]
 
 
-def open_getter(
-    bindings: Bindings, spec: op.TableGetter, stored: Getter | None = None
-) -> Getter:
+def open_getter(bindings: Bindings, spec: op.TableGetter, stored: Getter | None = None) -> Getter:
     """Return the getter that `spec` describes, on the stores of one task.
 
     `stored` looks into the store itself; None for its latest rows.

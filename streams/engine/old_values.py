@@ -7,15 +7,39 @@ is built; `ProcessorNode.versioned`); here is what follows for the code. Kafka:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from aliran.streams import operators as op
+
+if TYPE_CHECKING:
+    from aliran.streams.engine.compiler import Compiler
+    from aliran.streams.engine.variables import Vars
 
 TAKES_OLD_VALUES: set[type] = {op.TableFilter, op.TableMapValues, op.TableTransformValues}
 """Operators that do something with the old value; others behind a sender do not see it."""
 
 TAKES_LATEST: set[type] = {op.TableFilter, op.TableMapValues, op.TableTransformValues}
 """Operators that hand on whether an update of a versioned table is the latest, or go by it."""
+
+
+@contextmanager
+def latest_only(
+    c: Compiler, node: op.ProcessorNode, variables: Vars, *, drops: bool = True
+) -> Iterator[None]:
+    """Run the lines within for updates of a versioned table that are the latest of their key.
+
+    Others are dropped, as results are to be those of the latest rows: KIP-914.
+    """
+    if not c.is_sent_latest(node.name) or variables.latest is None:
+        yield
+        return
+    with c.code.block(f"if {variables.latest}:"):
+        yield
+    if drops:
+        with c.code.block("else:"):
+            c.code.line("stats.dropped_records += 1")
 
 
 def senders_of_old_values(nodes: Iterable[op.Node]) -> set[str]:

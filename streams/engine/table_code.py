@@ -102,7 +102,20 @@ def write_table_update(c: Compiler, node: op.ProcessorNode, store: str | None, v
     if node.sends_old_values and v.old is None and not table.caching:
         v = v._replace(old=_write_value_of(c, store, v.key))
     put = c.bind("put", table.put)
-    c.write_put(node, table, f"{put}({v.key}, {v.value}, {v.time}, {v.headers})", v)
+    write_put(c, node, table, f"{put}({v.key}, {v.value}, {v.time}, {v.headers})", v)
+
+
+def write_put(c: Compiler, node: op.ProcessorNode, table: Any, put: str, v: Vars) -> None:
+    """Write the expression `put`, which updates a table, and forward the record."""
+    if not table.versioned:
+        c.code.line(put, "update the store")
+        if not table.caching:  # else the cache forwards it when it is flushed
+            c.write_children(node.name, v)
+        return
+    latest = c.fresh("n")
+    c.code.line(f"{latest} = {put}", "update the store")
+    with c.code.block(f"if {latest} is not None:"):
+        c.write_children(node.name, v._replace(latest=latest))
 
 
 def _write_value_of(c: Compiler, store: str, key: str) -> str:

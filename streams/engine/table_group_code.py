@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from aliran.streams import operators as op
 from aliran.streams.changes import Change
-from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES
+from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES, latest_only
+from aliran.streams.engine.table_code import write_put
 from aliran.streams.engine.variables import Vars
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def _write_table_select(c: Compiler, node: op.ProcessorNode, spec: op.TableSelec
     group, change = c.fresh("k"), c.fresh("v")
     loop = f"for {group}, {change} in {select}({key}, {v.value}, {v.old or None}):"
     with (
-        c.latest_only(node.name, v, drops=False),
+        latest_only(c, node, v, drops=False),
         c.code.block(loop, "call the mapper"),
     ):
         c.write_children(node.name, Vars(group, change, v.time, v.headers))
@@ -68,7 +69,7 @@ def _write_table_aggregate(
     stored = time if table.versioned else f"{v.time} if {value} is None else {time}"
     sent = old if node.sends_old_values else None
     update = f"{put}({key}, {value}, {stored}, {v.headers})"
-    c.write_put(node, table, update, v._replace(value=value, time=time, old=sent))
+    write_put(c, node, table, update, v._replace(value=value, time=time, old=sent))
 
 
 class TableAggregation:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aliran.streams import operators as op
 from aliran.streams.engine.getters import open_getter
-from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES
+from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES, latest_only
 from aliran.streams.engine.table_code import write_table_update
 from aliran.streams.engine.variables import Vars
 
@@ -21,7 +21,7 @@ def _write_table_join(c: Compiler, node: op.ProcessorNode, spec: op.TableJoin, v
     Without such a row, an inner join and the right side of a left join have nothing to say; the
     others forward the update alone, unless it had and has no value.
     """
-    with c.latest_only(node.name, v):
+    with latest_only(c, node, v):
         _write_latest(c, node, spec, v._replace(latest=None))
 
 

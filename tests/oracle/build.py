@@ -125,6 +125,7 @@ def materialized(s: Statement, key: str, value: str, *, always: bool = False) ->
         logging=mat.get("log"),
         caching=mat.get("cache"),
         retention=mat.get("retention"),
+        history_retention=mat.get("history"),
     )
     return {"materialized": config}
 

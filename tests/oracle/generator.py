@@ -20,6 +20,9 @@ T = TypeVar("T")
 UNITS_MS = (1, 1, 1, 1, 20_000)
 """Windows are a few units long; the great unit makes stores roll their segments of a minute."""
 
+VERSIONED = 0.12
+"""How often a table that is stored by a name is versioned."""
+
 MOST_DEPTH = 5
 MOST_GROWTH = 3
 
@@ -36,7 +39,7 @@ class Shape:
         known: Whether Kafka knows the serde of the values (else it takes the default, of texts).
         windows: Kind of the windows in front: `time`, `sliding`, `session`, `unlimited`.
         final: Whether a grace is known, so that suppress can wait for windows to close.
-        versioned: Whether the table is in a versioned store.
+        history: How long the history of a versioned table is; None where it is not versioned.
         depth: Operators behind the source.
         growth: How fast its records grow in number: a join of streams multiplies them.
     """
@@ -47,7 +50,7 @@ class Shape:
     known: bool = True
     windows: str = ""
     final: bool = False
-    versioned: bool = False
+    history: int | None = None
     depth: int = 0
     growth: int = 1
 
@@ -122,8 +125,13 @@ class Generator:
         """Return the argument `name`, or nothing."""
         return {"name": self.fresh("n")} if self.chance(probability) else {}
 
-    def mat(self, *, store: float = 0.5, options: bool = True) -> dict[str, Any]:
+    def mat(
+        self, *, store: float = 0.5, options: bool = True, versioned: bool = True
+    ) -> dict[str, Any]:
         """Return the argument `mat`, or nothing."""
+        if versioned and store and self.chance(VERSIONED):
+            history = self.duration((0, 1, 2, 3, 5, 10, 30))
+            return {"mat": {"store": self.fresh("st"), "history": history}}
         if self.chance(0.35):
             return {}
         mat: dict[str, Any] = {}
@@ -145,6 +153,8 @@ class Generator:
     ) -> Draft:
         """Return a statement on `at`; None as shape leaves kind and types as they are."""
         parents = [self.shapes[number] for number in (at, *others)]
+        if "mat" in args:  # else a view is versioned if the table in front is
+            shape = replace(shape or self.shapes[at], history=args["mat"].get("history"))
         shape = replace(
             shape or self.shapes[at],
             depth=max(each.depth for each in parents) + 1,

@@ -185,8 +185,8 @@ def _aggregate(p: Program, s: Statement) -> Handle:
 
 
 def _window_mat(g: Generator, at: int) -> dict[str, Any]:
-    found = g.mat(store=0.6)
     here, args = g.shapes[at], g.program[at].args
+    found = g.mat(store=0.6, versioned=here.kind != "windowed")
     if found and here.kind == "windowed" and args.get("grace") is not None and g.chance(0.3):
         length = args.get("size", args.get("gap", 0)) * (2 if args["kind"] == "sliding" else 1)
         found["mat"]["retention"] = length + args["grace"] + g.pick((0, 1, 7)) * g.unit

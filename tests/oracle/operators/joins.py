@@ -49,6 +49,10 @@ def _draw_join_table(g: Generator, at: int) -> Draft | None:
     table = g.partner("table", at)
     fn = g.pick(JOINERS)
     args = {"kind": g.pick(("inner", "left")), "fn": fn, "keyed": g.chance(0.3), **g.name(0.25)}
+    history = g.shapes[table].history
+    if g.chance(0.01 if history is None else 0.5):  # only versioned tables let records wait
+        grace = g.duration((0, 1, 2, 3, 5, 10))
+        args["grace"] = grace if g.chance(0.03) else min(grace, history or 0)
     shape = Shape("stream", here.key, JOINERS[fn].type)
     return g.then(at, "joinTable", shape, (table,), **args)
 

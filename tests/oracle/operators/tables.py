@@ -29,7 +29,8 @@ def _table(p: Program, s: Statement) -> Handle:
 def _draw_table(g: Generator, topic: int) -> Draft:
     args = {"extractor": g.pick(EXTRACTORS)} if g.chance(0.05) else {}
     args.update(topic=f"in{topic}", **g.name(), **g.mat())
-    return Statement("table", (), args), Shape("table", *g.topics[f"in{topic}"])
+    history = args.get("mat", {}).get("history")
+    return Statement("table", (), args), Shape("table", *g.topics[f"in{topic}"], history=history)
 
 
 @operator("globalTable", StreamsBuilder, "global_table")
@@ -83,14 +84,12 @@ def view_mat(g: Generator, at: int) -> dict[str, Any]:
 
 @choice("tableFilter", "table")
 def _draw_filter(g: Generator, at: int) -> Draft:
-    shape = replace(g.shapes[at], versioned=False)
-    return g.then(at, "tableFilter", shape, fn=g.pick(PREDICATES), **g.name(), **view_mat(g, at))
+    return g.then(at, "tableFilter", fn=g.pick(PREDICATES), **g.name(), **view_mat(g, at))
 
 
 @choice("tableFilterNot", "table", 0.5)
 def _draw_filter_not(g: Generator, at: int) -> Draft:
-    shape = replace(g.shapes[at], versioned=False)
-    return g.then(at, "tableFilterNot", shape, fn=g.pick(PREDICATES), **g.name(), **view_mat(g, at))
+    return g.then(at, "tableFilterNot", fn=g.pick(PREDICATES), **g.name(), **view_mat(g, at))
 
 
 @operator("tableMapValues")
@@ -109,7 +108,7 @@ def _map_values(p: Program, s: Statement) -> Handle:
 def _draw_map_values(g: Generator, at: int) -> Draft:
     fn, mat = g.pick(VALUES), view_mat(g, at)
     here = g.shapes[at]
-    shape = replace(here, value=VALUES[fn].type, known=bool(mat), versioned=False)
+    shape = replace(here, value=VALUES[fn].type, known=bool(mat))
     return g.then(at, "tableMapValues", shape, fn=fn, keyed=g.chance(0.4), **g.name(), **mat)
 
 
@@ -136,7 +135,7 @@ def _transform_values(p: Program, s: Statement) -> Handle:
 def _draw_transform_values(g: Generator, at: int) -> Draft:
     fn, mat = g.pick(VALUES), view_mat(g, at)
     here = g.shapes[at]
-    shape = replace(here, value=VALUES[fn].type, known=bool(mat), versioned=False)
+    shape = replace(here, value=VALUES[fn].type, known=bool(mat))
     return g.then(at, "transformValues", shape, fn=fn, **g.name(), **mat)
 
 
@@ -178,9 +177,11 @@ def _suppress(p: Program, s: Statement) -> Handle:
 @choice("suppress", "table", 1.2)
 def _draw_suppress(g: Generator, at: int) -> Draft | None:
     here = g.shapes[at]
-    if here.versioned or not (here.known or here.value == "s"):
+    if not (here.known or here.value == "s"):
         return None
-    shape = replace(here, final=False)
+    if here.history is not None and g.chance(0.9):  # refused
+        return None
+    shape = replace(here, final=False, history=None)
     if here.final and g.chance(0.7):
         return g.then(at, "suppress", shape, close=True, **g.name())
     limits: dict[str, Any] = {}

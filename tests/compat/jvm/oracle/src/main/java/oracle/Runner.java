@@ -84,7 +84,7 @@ final class Runner {
             }
             number++;
             answer.put("dropped", dropped(driver));
-            answer.set("stores", StoreDump.of(driver));
+            answer.set("stores", StoreDump.of(driver, scenario.get("steps")));
         } catch (final RuntimeException error) {
             fail("run", number, error);
         } finally {
