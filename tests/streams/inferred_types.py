@@ -98,6 +98,10 @@ assert_type(tweets.to_table(), KTable[str, Tweet])
 assert_type(tweets.join(users, lambda tweet, age: (tweet.text, age)), KStream[str, tuple[str, int]])
 assert_type(tweets.join(users, lambda user, tweet, age: age + 1), KStream[str, int])
 assert_type(tweets.left_join(users, lambda tweet, age: age or 0), KStream[str, int])
+versions = builder.table("versions", value=int, store="versions", history_retention="1h")
+assert_type(versions, KTable[str, int])
+assert_type(tweets.join(versions, lambda tweet, age: age, grace="1m"), KStream[str, int])
+assert_type(tweets.left_join(versions, lambda k, t, age: age, grace=5), KStream[str, int | None])
 assert_type(tweets.left_join(users, lambda tweet, age: age), KStream[str, int | None])
 
 
