@@ -42,6 +42,8 @@ class Shape:
         history: How long the history of a versioned table is; None where it is not versioned.
         depth: Operators behind the source.
         growth: How fast its records grow in number: a join of streams multiplies them.
+        ticks: Whether stream time gives rise to records of it. Their times must not lie ahead of
+            it, or they move it on in a repartition topic and so never end, on the JVM as here.
     """
 
     kind: str = ""
@@ -53,6 +55,7 @@ class Shape:
     history: int | None = None
     depth: int = 0
     growth: int = 1
+    ticks: bool = False
 
     @property
     def plain(self) -> bool:
@@ -159,6 +162,7 @@ class Generator:
             shape or self.shapes[at],
             depth=max(each.depth for each in parents) + 1,
             growth=max(shape.growth if shape else 1, *(each.growth for each in parents)),
+            ticks=(shape or self.shapes[at]).ticks or any(each.ticks for each in parents),
         )
         return Statement(op, (at, *others), args), shape
 

@@ -249,9 +249,9 @@ def _process(p: Program, s: Statement) -> Handle:
 
 @choice("process", "stream", 1.5)
 def _draw_process(g: Generator, at: int) -> Draft | None:
-    fn = g.pick(_STEPS)
-    growth = g.shapes[at].growth + (fn in ("scan", "window"))  # they forward five for one
-    if growth > MOST_GROWTH:
+    here, fn = g.shapes[at], g.pick(_STEPS)
+    growth = here.growth + (fn in ("scan", "window"))  # they forward five for one
+    if growth > MOST_GROWTH or (here.ticks and fn == "twice"):
         return None
     args: dict[str, Any] = {"fn": fn, **g.name()}
     if fn in _STORE_OF:
@@ -261,9 +261,9 @@ def _draw_process(g: Generator, at: int) -> Draft | None:
         args["stores"] = [store]
     if fn in ("tickStream", "tickWall", "sweep"):
         args["interval"] = max(1, g.duration((1, 5, 10)))
-    here = g.shapes[at]
     types = (here.key, here.value) if fn == "twice" else ("s", "s")
-    return g.then(at, "process", Shape("stream", *types, growth=growth), **args)
+    shape = Shape("stream", *types, growth=growth, ticks=fn in ("tickStream", "sweep"))
+    return g.then(at, "process", shape, **args)
 
 
 def _shared_store(g: Generator, kind: str) -> str | None:
@@ -299,7 +299,8 @@ def _process_values(p: Program, s: Statement) -> Handle:
 
 @choice("processValues", "stream")
 def _draw_process_values(g: Generator, at: int) -> Draft:
-    args: dict[str, Any] = {"fn": g.pick(("twice", "had")), **g.name()}
+    ahead = () if g.shapes[at].ticks else ("twice",)
+    args: dict[str, Any] = {"fn": g.pick(("had", *ahead)), **g.name()}
     if args["fn"] == "had":
         args["stores"] = [_shared_store(g, "keyValue")]
     return g.then(at, "processValues", Shape("stream", g.shapes[at].key, "s"), **args)
