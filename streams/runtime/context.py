@@ -130,13 +130,15 @@ class TaskProcessorContext:
     def record_metadata(self) -> RecordMetadata | None:
         """Return topic, partition and offset of the record being processed.
 
-        In a punctuator, as on the JVM, there is one with no topic, and -1 for the others.
+        In a punctuator, as on the JVM, there is one with no topic, and -1 for the others. Behind a
+        cache it is the last record of all, behind `suppress` the one that was held back.
         """
-        current = self._task.current
-        if current is None:
+        current, origin = self._task.current, self._task.origins.known
+        if origin is None:
             return RecordMetadata(None, -1, -1)
-        topic, partition = current.columns.topic, current.columns.partition
-        return RecordMetadata(topic, partition, current.offset, current.timestamp, current.headers)
+        if current is None:
+            return RecordMetadata(*origin)
+        return RecordMetadata(*origin, current.timestamp, current.headers)
 
     def current_stream_time_ms(self) -> int:
         """Return the largest record time the task has seen, -1 before the first."""

@@ -17,10 +17,13 @@ class RecordOrigins:
 
     Attributes:
         override: What to say instead, while something that was held back is forwarded.
+        flushing: Whether the caches are being flushed. What they hold back has the origin of the
+            last record of all; on the JVM, that of the last one that changed the entry.
     """
 
     def __init__(self, task: StreamTask) -> None:
         self.override: Origin | None = None
+        self.flushing = False
         self._task = task
         self._last: Origin = ("", -1, -1)
 
@@ -33,6 +36,12 @@ class RecordOrigins:
         if current is None:
             return self._last
         return current.columns.topic, current.columns.partition, current.offset
+
+    @property
+    def known(self) -> Origin | None:
+        """The same; None in punctuators, which have no record."""
+        between = self._task.current is None and not self.flushing
+        return None if between and self.override is None else self.origin
 
     def ran(self, queue: RecordQueue) -> None:
         """Remember the last record that a queue has run."""

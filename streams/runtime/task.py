@@ -330,11 +330,15 @@ class StreamTask:
 
     def flush_caches(self) -> None:
         """Write what the caches hold back and forward it (may fill sinks and other caches)."""
-        for table in self.stores.tables_in_order:
-            try:
-                table.flush()
-            except Exception as error:
-                raise self.explained(error, store=table.name) from error
+        self.origins.flushing = True
+        try:
+            for table in self.stores.tables_in_order:
+                try:
+                    table.flush()
+                except Exception as error:
+                    raise self.explained(error, store=table.name) from error
+        finally:
+            self.origins.flushing = False
         self.statistics.dropped_records += self.stores.take_dropped()
 
     def drain(self) -> Iterator[Columns]:

@@ -159,15 +159,21 @@ def _scan(own: Own, record: Record[Any, Any]) -> None:
         rows.put_if_absent(key, text(record.value))
     else:
         rows.put(key, text(record.value))
-    out = record.with_key(key)
-    for told in (
-        "all" + _rows(rows.all()),
-        "reverse" + _rows(rows.reverse_all()),
-        "from" + _rows(rows.range(key, None)),
-        "to" + _rows(rows.reverse_range(None, key)),
-        "prefix" + _rows(rows.prefix_scan("a")),
-    ):
-        own.context.forward(out.with_value(cut(told)))
+    _tell(
+        own,
+        record.with_key(key),
+        all=rows.all,
+        reverse=rows.reverse_all,
+        **{"from": lambda: rows.range(key, None)},
+        to=lambda: rows.reverse_range(None, key),
+        prefix=lambda: rows.prefix_scan("a"),
+    )
+
+
+def _tell(own: Own, record: Record[Any, Any], **reads: Callable[[], Any]) -> None:
+    """Forward what a store reads, one after the other: what that sets off may change the store."""
+    for name, read in reads.items():
+        own.context.forward(record.with_value(cut(name + _rows(read()))))
 
 
 def _window(own: Own, record: Record[Any, Any]) -> None:
@@ -175,13 +181,14 @@ def _window(own: Own, record: Record[Any, Any]) -> None:
     rows.put(key, None if record.value is None else text(record.value), time)
     out = record.with_key(key)
     own.context.forward(out.with_value("one" + text(rows.fetch(key, time - time % 10))))
-    for told in (
-        "key" + _rows(rows.fetch(key, time - 20, time + 5)),
-        "back" + _rows(rows.backward_fetch(key, time - 20, time + 5)),
-        "keys" + _rows(rows.fetch("a", key, time - 10, time)),
-        "all" + _rows(rows.fetch_all(time - 15, time)),
-    ):
-        own.context.forward(out.with_value(cut(told)))
+    _tell(
+        own,
+        out,
+        key=lambda: rows.fetch(key, time - 20, time + 5),
+        back=lambda: rows.backward_fetch(key, time - 20, time + 5),
+        keys=lambda: rows.fetch("a", key, time - 10, time),
+        all=lambda: rows.fetch_all(time - 15, time),
+    )
 
 
 def _session(own: Own, record: Record[Any, Any]) -> None:
