@@ -23,12 +23,14 @@ class Chip:
         key: Decides its colour; the same key has the same one throughout a picture.
         at: Its time in seconds, for timelines.
         faint: Drawn as an outline: a deletion, or a record that was dropped.
+        plain: Drawn as a text: no record at all.
     """
 
     text: str
     key: str = ""
     at: float = 0
     faint: bool = False
+    plain: bool = False
 
     @property
     def width(self) -> float:
@@ -105,7 +107,9 @@ class Canvas:
     def chip(self, x: float, y: float, chip: Chip) -> None:
         """Add a record, its middle at `x`."""
         colour, left = self.colour(chip.key), x - chip.width / 2
-        if chip.faint:
+        if chip.plain:
+            self.text(x, y + 15, chip.text, fill=colour)
+        elif chip.faint:
             style = f'fill="#fff" stroke="{colour}" stroke-dasharray="4 3"'
             self.box(left, y, chip.width, CHIP, style)
             self.text(x, y + 15, chip.text, fill=colour)

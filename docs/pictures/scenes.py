@@ -100,14 +100,26 @@ def draw_steps(
     outputs: dict[str, str],
     *,
     timed: Sequence[str] = (),
+    clock: bool = False,
 ) -> str:
-    """Draw steps with a lane for each input and output; `timed` outputs show their times."""
+    """Draw steps with a lane for each input and output.
+
+    Args:
+        done: What `run` returned.
+        inputs: Topics, each of which is a lane.
+        outputs: Topics and what to call their lanes.
+        timed: Those whose records show their times.
+        clock: Whether to show stream time.
+    """
     lanes = []
     for topic in inputs:
         cells = [
             [shown(step.given[1], step.given[2])] if step.given[0] == topic else [] for step in done
         ]
         lanes.append((topic, cells))
+    if clock:
+        clocks = [max(step.given[3] for step in done[: index + 1]) for index in range(len(done))]
+        lanes.append(("stream time", [[Chip(f"{time:g} s", plain=True)] for time in clocks]))
     for topic, title in outputs.items():
         cells = []
         for step in done:
@@ -268,7 +280,7 @@ def grace() -> str:
     """A late record that is counted, and one that is not."""
     given = at(2, 7, 12, 4, 15, 9)
     done = windows(windows="10s", grace="5s")(given, WindowedSerde(str, 10_000))
-    return draw_steps(done, ["in"], {"out": "count"})
+    return draw_steps(done, ["in"], {"out": "count"}, clock=True)
 
 
 def suppress() -> str:
@@ -293,7 +305,7 @@ def suppress() -> str:
         "final": "until_window_closes",
         "limited": "until_time_limit 5 s",
     }
-    return draw_steps(done, ["in"], titles)
+    return draw_steps(done, ["in"], titles, clock=True)
 
 
 def joined(left: object, right: object) -> str:
