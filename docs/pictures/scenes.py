@@ -358,6 +358,35 @@ def stream_table() -> str:
     return draw_steps(done, ["stream", "table"], {name: name for name in names})
 
 
+def versioned() -> str:
+    """A plain table, a versioned one, and one that records wait for."""
+
+    def build(builder: StreamsBuilder) -> None:
+        prices, orders = builder.stream("prices"), builder.stream("orders")
+        plain = prices.to_table(store="plain")
+        versions = prices.to_table(store="versions", history_retention="1m")
+        orders.join(plain, joined).to("plain-join")
+        orders.join(versions, joined).to("versioned-join")
+        orders.join(versions, joined, grace="10s").to("patient-join")
+
+    given: list[In] = [
+        ("prices", "k", "10", 10),
+        ("prices", "k", "20", 20),
+        ("orders", "k", "A", 15),
+        ("prices", "k", "14", 14),
+        ("orders", "k", "B", 16),
+        ("orders", "k", "C", 22),
+        ("orders", "k", "D", 27),
+    ]
+    titles = {
+        "plain-join": "plain table",
+        "versioned-join": "versioned",
+        "patient-join": "versioned, 10 s",
+    }
+    done = run(build, given, dict.fromkeys(titles, (str, str)))
+    return draw_steps(done, ["prices", "orders"], titles, clock=True)
+
+
 def table_table() -> str:
     """Three joins of two tables."""
 
@@ -515,6 +544,7 @@ SCENES: dict[str, Callable[[], str]] = {
         suppress,
         stream_stream,
         stream_table,
+        versioned,
         table_table,
         foreign_key,
         table_group,
