@@ -16,7 +16,7 @@ from aliran.core.errors import AliranError, ConfigError
 from aliran.core.types import Columns, Headers
 from aliran.protocol.partitioner import partition_for_key
 from aliran.serdes import Serde, SerdeLike, serde_for
-from aliran.streams.builder import StreamsBuilder
+from aliran.streams.decorators import FunctionBuilder
 from aliran.streams.errors import IllegalStateError
 from aliran.streams.naming import check_name
 from aliran.streams.runtime.config import StreamsConfig, settings_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("aliran.streams")
 
 
-class App(StreamsBuilder):
+class App(FunctionBuilder):
     """A stream-processing application: build its topology with the methods of `StreamsBuilder`.
 
     >>> app = App("shout")

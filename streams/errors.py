@@ -43,6 +43,10 @@ class DeserializationError(ProcessingError):
     """The bytes of a key or value are not what the source's serde reads."""
 
 
+class UnstoredChangeError(StreamsError):
+    """A function changed a value that it read from a store, and did not write it back."""
+
+
 class TaskMigratedError(StreamsError):
     """The group has given this member's tasks to another; they are closed and joined anew."""
 

@@ -276,6 +276,14 @@ class Plan:
                     f"add_state_store() first, or pass the store itself. Stores: {known}"
                 )
 
+    def user_of(self, stores: Iterable[str]) -> PlanNode | None:
+        """Return the first processor that uses one of these stores, None where there is none."""
+        wanted = set(stores)
+        for step in self._steps:
+            if isinstance(step, ProcessorPlan) and wanted & set(step.stores):
+                return step
+        return None
+
     def copartition(self, sources: frozenset[str]) -> None:
         """Demand equal numbers of partitions of the topics that these sources read."""
         self._copartitioned.append(sources)

@@ -61,6 +61,13 @@ class Record(Generic[K_co, V_co]):
         return Record(self.key, self.value, self.timestamp, headers)
 
 
+class KeyValue(NamedTuple, Generic[K, V]):
+    """A key and its value. Kafka: `KeyValue`."""
+
+    key: K
+    value: V
+
+
 @dataclass(frozen=True, slots=True)
 class FixedKeyRecord(Generic[K_co, V_co]):
     """What a `FixedKeyProcessor` reads and forwards: a record whose key stays. Kafka: the same.

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from aliran.core.clock import ManualClock
 from aliran.core.durations import Duration, to_ms
@@ -25,7 +25,7 @@ from aliran.serdes import Serde, SerdeLike, serde_for
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import IllegalStateError, StreamsError
 from aliran.streams.naming import check_all_named
-from aliran.streams.processor import Record
+from aliran.streams.processor import KeyValue, Record
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_default_serdes
 from aliran.streams.runtime.global_state import GlobalTask, open_databases
@@ -41,13 +41,6 @@ from aliran.streams.topology import Topology
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-class KeyValue(NamedTuple, Generic[K, V]):
-    """A key and its value. Kafka: `KeyValue`."""
-
-    key: K
-    value: V
 
 
 class TopologyTestDriver:

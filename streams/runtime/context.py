@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from aliran.core.durations import Duration, to_ms
@@ -14,6 +15,7 @@ from aliran.streams.processor import FixedKeyRecord, PunctuationType, Record, Re
 from aliran.streams.runtime.punctuation import Punctuation
 
 if TYPE_CHECKING:
+    from aliran.streams.runtime.record_queue import CurrentRecord
     from aliran.streams.runtime.task import StreamTask
 
 
@@ -97,6 +99,28 @@ class TaskProcessorContext:
         schedule = Punctuation(start_ms, interval_ms, call, self._node.name)
         self._task.schedule(schedule, stream_time=stream_time)
         return schedule
+
+    def finish_with(self, finish: Callable[[], None]) -> None:
+        """Call `finish()` whenever the task has run the records it was given.
+
+        It ends what is under way, so that nothing is committed before; what it forwards goes to
+        nodes that are finished after this one.
+        """
+        self._task.finishers.append(finish)
+
+    def park(self) -> CurrentRecord | None:
+        """Return the record at hand, to go on with it by `resumed`; None outside of one."""
+        current = self._task.current
+        return None if current is None else current.kept()
+
+    def resumed(
+        self, origin: CurrentRecord, record: Record[Any, Any]
+    ) -> AbstractContextManager[None]:
+        """Go on with `record`, which came of the input record `origin`.
+
+        Inside, errors go to the processing handler as those of that record and this node do.
+        """
+        return self._task.resumed(origin, self._node.name, record)
 
     def commit(self) -> None:
         """Ask for a commit soon; it happens after the current records."""

@@ -46,7 +46,11 @@ class _Task(Protocol):
     def current(self) -> CurrentRecord | None: ...
 
     def explained(
-        self, error: Exception, current: CurrentRecord | None = None, store: str = ""
+        self,
+        error: Exception,
+        current: CurrentRecord | None = None,
+        store: str = "",
+        node: str = "",
     ) -> ProcessingError: ...
 
 
@@ -89,9 +93,10 @@ class TaskErrors:
                 raise error
             record = Record(key, value, timestamp, headers or ())
             context = self._context(node, timestamp, headers)
+            explained = self._task.explained(error, self._task.current, node=node)
             if not self._goes_on(PROCESSING, context, record, error):
-                raise self._task.explained(error, self._task.current) from error
-            self._skipped(error)
+                raise explained from error
+            self._skipped(error, explained)
 
         return guard
 

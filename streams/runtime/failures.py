@@ -10,7 +10,7 @@ from typing import Any
 
 import aliran
 from aliran.streams import operators as op
-from aliran.streams.engine.source_code import SourceCode, Step
+from aliran.streams.engine.source_code import Step
 from aliran.streams.errors import DeserializationError, ProcessingError
 from aliran.streams.runtime.record_queue import CurrentRecord
 
@@ -28,7 +28,7 @@ _OWN_CODE = tuple(
 
 def explain(
     error: Exception,
-    code: SourceCode,
+    step: Step,
     nodes: Sequence[op.Node],
     current: CurrentRecord | None,
     task: str,
@@ -37,14 +37,13 @@ def explain(
 
     Args:
         error: What was raised.
-        code: The code it passed through, which knows the processor at fault.
+        step: The processor at fault, and what it did.
         nodes: The task's nodes.
         current: The record being processed; None in commits and punctuators.
         task: What to call the task.
     """
     if isinstance(error, ProcessingError):
         return error
-    step = code.step_of(error.__traceback__) or Step("", "process a record")
     reading = step.action in ("read key", "read value")
     kind = DeserializationError if reading else ProcessingError
     node = next((each for each in nodes if each.name == step.node), None)

@@ -34,6 +34,10 @@ class CurrentRecord:
         self.last_index = self.index
         self.values.__setstate__(len(self.columns))  # an iterator beyond its end has nothing more
 
+    def kept(self) -> CurrentRecord:
+        """Return the same record, to come back to when the batch has moved on."""
+        return CurrentRecord(self.columns, self.end, iter([]), self.index)
+
     @property
     def index(self) -> int:
         """Position of the record within the batch."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,10 +27,11 @@ from aliran.serdes import SessionWindowedSerde, WindowedSerde
 from aliran.streams import operators as op
 from aliran.streams.engine.buffers import PartitionBuffer, RoutedSink, SinkBuffer
 from aliran.streams.engine.compiler import Compiled, compile_nodes
+from aliran.streams.engine.source_code import Step
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import ProcessingError
 from aliran.streams.handlers import ErrorHandlers
-from aliran.streams.processor import ProcessorWrapper
+from aliran.streams.processor import ProcessorWrapper, Record
 from aliran.streams.runtime import failures, wrapping
 from aliran.streams.runtime.context import (
     ForwardingDisabledContext,
@@ -173,6 +175,8 @@ class StreamTask:
         self._group = PartitionGroup(())
         self._code: Compiled | None = None
         self._running: RecordQueue | None = None
+        self._resumed: CurrentRecord | None = None
+        self.finishers: list[Callable[[], None]] = []
         # How far `stream_time_ms` has looked into the batch that is running.
         self._seen: CurrentRecord | None = None
         self._seen_index, self._seen_time_ms = -1, -1
@@ -292,6 +296,8 @@ class StreamTask:
         self._running = queue
         count = queue.run(count)
         self._running = None
+        for finish in self.finishers:  # in the order of the nodes: one may fill the next
+            finish()
         self.origins.ran(queue)
         self._group.ran(queue)
         self._stream_time_ms = max(self._stream_time_ms, queue.partition_time_ms)
@@ -372,7 +378,21 @@ class StreamTask:
     @property
     def current(self) -> CurrentRecord | None:
         """The input record being processed; None outside of one."""
+        if self._resumed is not None:
+            return self._resumed
         return None if self._running is None else self._running.current
+
+    @contextmanager
+    def resumed(self, origin: CurrentRecord, node: str, record: Record[Any, Any]) -> Iterator[None]:
+        """Go on with a record of a node that the batch has left behind, its errors included."""
+        before, self._resumed = self._resumed, origin
+        try:
+            yield
+        except Exception as error:
+            guard = self.errors.node_guard(node)
+            guard(error, record.key, record.value, record.timestamp, record.headers or None)
+        finally:
+            self._resumed = before
 
     def stream_time_ms(self) -> int:
         """The largest record time up to the record being processed."""
@@ -537,15 +557,27 @@ class StreamTask:
     # ------------------------------------------------------------------ failures
 
     def explained(
-        self, error: Exception, current: CurrentRecord | None = None, store: str = ""
+        self,
+        error: Exception,
+        current: CurrentRecord | None = None,
+        store: str = "",
+        node: str = "",
     ) -> ProcessingError:
-        """Return the error to raise for `error`; itself where it is one already."""
+        """Return the error to raise for `error`; itself where it is one already.
+
+        Args:
+            error: What was raised.
+            current: The record being processed.
+            store: The store that was flushed.
+            node: The node at fault, for errors that did not pass through generated code.
+        """
         if isinstance(error, ProcessingError):
             return error
         if self._code is None:
             return ProcessingError(f"task {self.id}: {type(error).__name__}: {error}")
         place = f"task {self.id}, store {store!r}" if store else f"task {self.id}"
-        return failures.explain(error, self._code.code, self._nodes, current, place)
+        step = self._code.code.step_of(error.__traceback__) or Step(node, "process a record")
+        return failures.explain(error, step, self._nodes, current, place)
 
     def _guarded(self, node: str, action: Callable[[], None]) -> None:
         """Run code of the user's that no record stands behind."""
