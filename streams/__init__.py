@@ -18,6 +18,7 @@ from aliran.streams.config_objects import (
     Produced,
     Repartitioned,
 )
+from aliran.streams.decorators import FunctionBuilder
 from aliran.streams.describe import TopologyDescription
 from aliran.streams.errors import (
     DeserializationError,
@@ -25,6 +26,7 @@ from aliran.streams.errors import (
     ProcessingError,
     StreamsError,
     TopologyError,
+    UnstoredChangeError,
 )
 from aliran.streams.foreign_key_join import TableJoined
 from aliran.streams.global_table import GlobalKTable
@@ -51,6 +53,7 @@ from aliran.streams.processor import (
     FixedKeyProcessorContext,
     FixedKeyRecord,
     InvalidTimestampError,
+    KeyValue,
     Processor,
     ProcessorContext,
     PunctuationType,
@@ -66,10 +69,12 @@ from aliran.streams.processor import (
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.kafka_streams import KafkaStreams, StreamsStatistics
 from aliran.streams.runtime.state import State
+from aliran.streams.store_view import StoreView, WindowView
 from aliran.streams.stores import Stores
+from aliran.streams.stream_function import StreamFunction
 from aliran.streams.stream_joins import StreamJoined
 from aliran.streams.suppressed import BufferConfig, Suppressed
-from aliran.streams.testing import KeyValue, TestInputTopic, TestOutputTopic, TopologyTestDriver
+from aliran.streams.testing import TestInputTopic, TestOutputTopic, TopologyTestDriver
 from aliran.streams.topology import Topology
 from aliran.streams.topology_builder import TopologyBuilder
 from aliran.streams.value_transformer import ValueTransformer
@@ -99,6 +104,7 @@ __all__ = [
     "FixedKeyProcessor",
     "FixedKeyProcessorContext",
     "FixedKeyRecord",
+    "FunctionBuilder",
     "GlobalKTable",
     "Grouped",
     "IllegalStateError",
@@ -131,7 +137,9 @@ __all__ = [
     "SlidingWindows",
     "State",
     "StoreSpec",
+    "StoreView",
     "Stores",
+    "StreamFunction",
     "StreamJoined",
     "StreamsBuilder",
     "StreamsConfig",
@@ -151,7 +159,9 @@ __all__ = [
     "TopologyError",
     "TopologyTestDriver",
     "UnlimitedWindows",
+    "UnstoredChangeError",
     "ValueTransformer",
+    "WindowView",
     "Windowed",
     "Windows",
     "dead_letter",

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, overload
 
 from aliran.core.durations import Duration, to_ms
 from aliran.serdes import Serde, SerdeLike, serde_for
@@ -29,9 +29,10 @@ from aliran.streams.global_builder import topic_names
 from aliran.streams.graph import SourcePlan
 from aliran.streams.kstream import KStream
 from aliran.streams.operators import AnyFunction
-from aliran.streams.processor import KeyValue, PunctuationType, Record
+from aliran.streams.processor import PunctuationType
 from aliran.streams.store_view import StoreView, View, WindowView
 from aliran.streams.stores import Stores
+from aliran.streams.stream_function import StreamFunction
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -48,61 +49,14 @@ class ViewOptions(TypedDict, total=False):
     """What stores of functions can be told beside their types.
 
     Attributes:
-        persistent: Whether the store lives on RocksDB (default) or in memory.
         logging: Whether updates go to a changelog topic (default).
         changelog_config: Topic settings of the changelog, by Kafka's dotted names.
         rocksdb_options: Settings of RocksDB for this store.
     """
 
-    persistent: bool
     logging: bool
     changelog_config: Mapping[str, str]
     rocksdb_options: RocksDBOptions
-
-
-class StreamFunction(Generic[P, R]):
-    """A decorated function: called directly it is the function; the topology calls it by its node.
-
-    Pass it as the topic of another `@app.processor`, or go on by the DSL with `stream()`.
-    """
-
-    def __init__(self, function: Callable[P, R], stream: KStream[Any, Any]) -> None:
-        functools.update_wrapper(self, function)
-        self._function = function
-        self._stream = stream
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself."""
-        return self._function(*args, **kwargs)
-
-    @property
-    def name(self) -> str:
-        """Name of the function's node in the topology."""
-        return self._stream.name
-
-    @overload
-    def stream(self: StreamFunction[P, Iterator[KeyValue[K, V]]]) -> KStream[K, V]: ...
-    @overload
-    def stream(self: StreamFunction[P, KeyValue[K, V]]) -> KStream[K, V]: ...
-    @overload
-    def stream(self: StreamFunction[P, KeyValue[K, V] | None]) -> KStream[K, V]: ...
-    @overload
-    def stream(self: StreamFunction[P, Record[K, V]]) -> KStream[K, V]: ...
-    @overload
-    def stream(self: StreamFunction[P, AsyncIterator[KeyValue[K, V]]]) -> KStream[K, V]: ...
-    @overload
-    def stream(self: StreamFunction[P, Awaitable[KeyValue[K, V]]]) -> KStream[K, V]: ...
-    @overload
-    def stream(self: StreamFunction[P, Iterator[V]]) -> KStream[Any, V]: ...
-    @overload
-    def stream(self: StreamFunction[P, AsyncIterator[V]]) -> KStream[Any, V]: ...
-    @overload
-    def stream(self: StreamFunction[P, Awaitable[V]]) -> KStream[Any, V]: ...
-    @overload
-    def stream(self: StreamFunction[P, V]) -> KStream[Any, V]: ...
-    def stream(self) -> KStream[Any, Any]:
-        """Return what the function gives, as a stream of the DSL."""
-        return self._stream
 
 
 Input = Topics | KStream[Any, Any] | StreamFunction[..., Any]
@@ -113,6 +67,7 @@ class FunctionBuilder(StreamsBuilder):
     """A `StreamsBuilder` with decorators; `App` is one.
 
     >>> from collections.abc import Iterator
+    >>> from aliran.streams import KeyValue
     >>> builder = FunctionBuilder()
     >>> counts = builder.store("counts", value=int, default=int)
     >>> @builder.processor("lines", to="counts", stores=[counts])
@@ -150,6 +105,7 @@ class FunctionBuilder(StreamsBuilder):
         key: SerdeLike[K],
         value: SerdeLike[V],
         default: Callable[[], V] | None = None,
+        persistent: bool = True,
         **options: Unpack[ViewOptions],
     ) -> StoreView[K, V]: ...
     @overload
@@ -159,6 +115,7 @@ class FunctionBuilder(StreamsBuilder):
         *,
         value: SerdeLike[V],
         default: Callable[[], V] | None = None,
+        persistent: bool = True,
         **options: Unpack[ViewOptions],
     ) -> StoreView[str, V]: ...
     def store(
@@ -168,6 +125,7 @@ class FunctionBuilder(StreamsBuilder):
         key: SerdeLike[Any] = str,
         value: SerdeLike[Any],
         default: Callable[[], Any] | None = None,
+        persistent: bool = True,
         **options: Unpack[ViewOptions],
     ) -> StoreView[Any, Any]:
         """Add a store of one value a key, and return it as functions see it.
@@ -180,12 +138,12 @@ class FunctionBuilder(StreamsBuilder):
             key: Type or serde of the keys.
             value: Type or serde of the values.
             default: `default()` is what a key without a value has when it is read.
+            persistent: Whether the store lives on RocksDB or in memory.
             options: See `ViewOptions`.
 
         Raises:
             TopologyError: The name is illegal or taken.
         """
-        persistent = options.pop("persistent", True)
         make = Stores.persistent_key_value_store if persistent else Stores.in_memory_key_value_store
         view = StoreView[Any, Any](make(name, key=key, value=value, **options), default)
         self.add_state_store(view.spec)
@@ -239,9 +197,9 @@ class FunctionBuilder(StreamsBuilder):
         Raises:
             TopologyError: The name is illegal or taken, or the times do not fit together.
         """
-        persistent = options.pop("persistent", True)
-        make = Stores.persistent_window_store if persistent else Stores.in_memory_window_store
-        spec = make(name, window_size=size, retention=retention, key=key, value=value, **options)
+        spec = Stores.persistent_window_store(
+            name, window_size=size, retention=retention, key=key, value=value, **options
+        )
         view = WindowView[Any, Any](spec, default)
         self.add_state_store(spec)
         return view
@@ -418,7 +376,11 @@ class _Reading:
                     f"two functions read {', '.join(step.source.topics)} but its {what} "
                     f"differently: {said} in {locate(by)}, {serde} in {locate(function)}"
                 )
-            step.source = replace(step.source, **{f"{what}_serde": serde})
+        key, value = (self._said.get(what, (None,))[0] for what in ("key", "value"))
+        source = step.source
+        step.source = replace(
+            source, key_serde=key or source.key_serde, value_serde=value or source.value_serde
+        )
         place = self._stream.place
         serdes = {"key_serde": step.source.key_serde, "value_serde": step.source.value_serde}
         self._stream = KStream(place.at(step, **serdes))
@@ -435,12 +397,11 @@ def _name_of(function: Any, name: str | None) -> str:
 
 
 def _checked_views(stores: Sequence[View[Any, Any]]) -> tuple[View[Any, Any], ...]:
-    for view in (stores,) if isinstance(stores, (View, str)) else stores:
-        if not isinstance(view, View) or view is stores:
-            raise TopologyError(
-                f"stores= takes a list of what store() and window_store() made, got {stores!r}"
-            )
-    return tuple(stores)
+    if isinstance(stores, Sequence) and all(isinstance(view, View) for view in stores):
+        return tuple(stores)
+    raise TopologyError(
+        f"stores= takes a list of what store() and window_store() made, got {stores!r}"
+    )
 
 
 def _check_concurrency(function: Any, signature: Signature, concurrency: int) -> None:

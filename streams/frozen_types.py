@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -22,7 +22,6 @@ _ATOMS = (
 _TRANSPARENT = (Union, UnionType, tuple, frozenset)
 
 
-@functools.lru_cache(maxsize=1024)
 def is_frozen(kind: type) -> bool:
     """Return whether instances of `kind` cannot be changed, nor anything within them.
 
@@ -32,6 +31,11 @@ def is_frozen(kind: type) -> bool:
     >>> is_frozen(int), is_frozen(list)
     (True, False)
     """
+    return _is_frozen(kind)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_frozen(kind: Hashable) -> bool:
     return _frozen(kind, ())
 
 

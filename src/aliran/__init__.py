@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aliran.streams import FixedKeyProcessor as FixedKeyProcessor
     from aliran.streams import FixedKeyRecord as FixedKeyRecord
     from aliran.streams import KafkaStreams as KafkaStreams
+    from aliran.streams import KeyValue as KeyValue
     from aliran.streams import KStream as KStream
     from aliran.streams import KTable as KTable
     from aliran.streams import Processor as Processor
@@ -42,6 +43,7 @@ _HOMES = {
             "KStream",
             "KTable",
             "KafkaStreams",
+            "KeyValue",
             "Processor",
             "PunctuationType",
             "Record",

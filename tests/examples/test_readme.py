@@ -1,7 +1,8 @@
-"""The README's first program prints what stands below it, and its links lead somewhere."""
+"""The README's programs print what stands below them, and its links lead somewhere."""
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -14,11 +15,23 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 
-def test_the_first_program_prints_what_the_readme_shows(tmp_path: Path) -> None:
+def programs() -> list[tuple[str, str]]:
+    """Return the README's programs that are followed by their output, and the output."""
     blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    position = next(index for index, (language, _) in enumerate(blocks) if language == "python")
-    program, (language, shown) = blocks[position][1], blocks[position + 1]
-    assert language == ""
+    followed = itertools.pairwise(blocks)
+    return [
+        (program, shown)
+        for (language, program), (none, shown) in followed
+        if language == "python" and none == ""
+    ]
+
+
+def test_both_programs_are_there() -> None:
+    assert len(programs()) == 2
+
+
+@pytest.mark.parametrize(("program", "shown"), programs(), ids=["dsl", "function"])
+def test_a_program_prints_what_the_readme_shows(program: str, shown: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         cwd=tmp_path,

@@ -25,7 +25,7 @@ def many(app: App, *records: tuple[str | None, str], config: Any = None) -> Topo
     driver = TopologyTestDriver(app.build(), config)
     size = len(records)
     keys = [None if key is None else key.encode() for key, _ in records]
-    values = [value.encode() for _, value in records]
+    values: list[bytes | None] = [value.encode() for _, value in records]
     driver._task.add(Columns("in", 0, range(size), keys, values, list(range(size))))
     try:
         driver._task.process()
