@@ -8,7 +8,8 @@ reason against it is found; then those that asked about it are compared again, u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -173,7 +174,7 @@ class Verdicts(Comparison):
 class Explanation(Comparison):
     """Lists what makes a pair refused, down to where it is."""
 
-    def __init__(self, policy: CompatibilityPolicy, refused: Set[Pair]) -> None:
+    def __init__(self, policy: CompatibilityPolicy, refused: AbstractSet[Pair]) -> None:
         super().__init__(policy)
         self._refused = refused
         self._known: dict[Pair, Differences] = {}
@@ -202,7 +203,7 @@ def _is_anything_else_to(old: nodes.Node, new: nodes.Node) -> bool:
 
 def _are_both_bytes(old: nodes.Node, new: nodes.Node) -> bool:
     """Kafka Connect's converter changed how it writes decimals, which are bytes to it."""
-    return old.connect_type == new.connect_type == "bytes"
+    return bool(old.connect_type == new.connect_type == "bytes")
 
 
 def _compare_annotations(old: nodes.Node, new: nodes.Node) -> Iterator[Difference]:

@@ -1,9 +1,9 @@
 """Comparisons of objects and arrays, by their content models.
 
-A model is open where values that no keyword names may be anything, closed where there may be none,
-and partially open where a schema (`additionalProperties`, `patternProperties`) covers them. Old data
-of an open model may hold anything under a name, so that a property can be added to it only with the
-empty schema. Confluent: `ObjectSchemaDiff`, `ArraySchemaDiff`.
+A model is open where values that no keyword names may be anything, closed where there may be
+none, and partially open where a schema (`additionalProperties`, `patternProperties`) covers them.
+Old data of an open model may hold anything under a name, so a property can be added to it only
+with the empty schema. Confluent: `ObjectSchemaDiff`, `ArraySchemaDiff`.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _compare_covered(
 
 
 def _compare_patterns(c: Comparison, old: nodes.Object, new: nodes.Object) -> Iterator[Difference]:
-    """Compare `patternProperties`, which Confluent does not: they too restrict what may be there."""
+    """Compare `patternProperties`, which Confluent does not: they too restrict what may be."""
     for pattern, now in new.patterns.items():
         before = old.patterns.get(pattern)
         if before is not None:

@@ -1,7 +1,8 @@
 """A JSON Schema as a graph of typed nodes, one for each thing a schema can be.
 
 `reader.py` makes them, the comparisons read them. A node knows no JSON text but `source`, which
-says whether two schemas are the same. Nodes are compared by identity: that is what ends `$ref` cycles.
+says whether two schemas are the same. Nodes are compared by identity: that is what ends cycles
+of `$ref`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from referencing import Registry, Resource, Specification
+from referencing import Registry, Specification
 from referencing._core import Resolver
 from referencing.exceptions import Unresolvable
 
@@ -96,7 +96,7 @@ class Reader:
         Raises:
             InvalidSchemaError: A `$ref` leads nowhere.
         """
-        resource = Resource(self._document, self._specification)
+        resource = self._specification.create_resource(self._document)
         root = self._node(self._document, self._registry.resolver_with_root(resource))
         while self._unread:  # not at once: chains of references may be long
             reference, source, resolver = self._unread.pop()
@@ -111,7 +111,7 @@ class Reader:
         known = self._known.get(id(source))
         if known is not None:
             return known
-        resolver = resolver.in_subresource(Resource(source, self._specification))
+        resolver = resolver.in_subresource(self._specification.create_resource(source))
         # Known before it is complete: a reference inside may lead back to it.
         holder = nodes.Reference(source=text_of(source))
         self._known[id(source)] = holder

@@ -60,9 +60,9 @@ _LIMIT_HINT = "leave the limit as it was, or make it wider: data written before 
 _ADD_HINT = "leave the keyword out: data written before did not have to obey it"
 _SHRINK_HINT = "keep all that was allowed before; data may hold it"
 _OPEN_HINT = (
-    "data written before may hold anything under this name, as the older schema has an open content "
-    'model. Give the new property the empty schema {}, close the model ("additionalProperties": '
-    "false) before you add properties, or set compatibilityPolicy LENIENT"
+    "data written before may hold anything under this name, as the older schema has an open "
+    "content model. Give the new property the empty schema {}, close the model "
+    '("additionalProperties": false) before you add properties, or set compatibilityPolicy LENIENT'
 )
 _REQUIRED_HINT = "give it a default, or do not require it: data written before may lack it"
 _COVER_HINT = (
@@ -153,8 +153,8 @@ REFUSALS: dict[str, Refusal] = {
     "PATTERN_PROPERTY_ADDED": Refusal(_KEYWORD, _OPEN_HINT, lenient=True),
     "PATTERN_PROPERTY_REMOVED": Refusal(_CLOSED, _COVER_HINT, lenient=True),
     "ALTERNATIVES_MAY_OVERLAP": Refusal(
-        "The alternatives of oneOf at path '{}' in the %s schema may overlap, so that data of the %s "
-        "schema could match several",
+        "The alternatives of oneOf at path '{}' in the %s schema may overlap, so that data of the "
+        "%s schema could match several",
         "tell them apart by type, or by a required property with another const in each; or use "
         "anyOf; or set compatibilityPolicy LENIENT",
         lenient=True,

@@ -16,6 +16,7 @@ from referencing import Resource
 from referencing.jsonschema import specification_with
 
 from aliran.schema_registry.errors import InvalidSchemaError
+from aliran.schema_registry.formats import jackson
 from aliran.schema_registry.formats.base import Incompatibility, ParsedSchema
 from aliran.schema_registry.formats.json_schema import containers, nodes, rules, values
 from aliran.schema_registry.formats.json_schema.comparison import differences
@@ -41,7 +42,7 @@ class JsonSchema:
     @cached_property
     def canonical(self) -> str:
         """Its text without spaces; keys keep their order."""
-        return json.dumps(self._document, separators=(",", ":"), ensure_ascii=False)
+        return jackson.dumps(self._document)
 
     @property
     def name(self) -> str | None:
