@@ -118,13 +118,14 @@ class _TimedTable(Table):
 
     def __init__(
         self,
-        name: str,
+        store: Any,
         serdes: tuple[Serde[Any], Serde[Any]],
         changelog: ChangelogBuffer | None,
         budget: CacheBudget | None,
     ) -> None:
-        super().__init__(name, serdes, changelog, budget, None)
+        super().__init__(store.name, serdes, changelog, budget, None)
         self.keys_are_typed = False
+        self._store = store
         self.forward: Forward = forward_nothing
         self._cache = TimedCache()
         # From this time on the store has nothing that is not in the cache.
@@ -153,10 +154,14 @@ class _TimedTable(Table):
             self._charge(cell)
         self._cache.put(cell, position, entry)
 
-    def _empty_cache(self, newest_time: int) -> None:
+    def restored(self) -> None:
+        """Say that all there is lies in the store, which knows the newest entry of all."""
+        self._complete_from = self._store.observed_stream_time + 1
+
+    def _evict(self) -> None:
         self.flush()
         self._cache.clear()
-        self._complete_from = newest_time + 1
+        self.restored()  # only now: flushing moves the store's clock
 
 
 class RangeWindowTable(_TimedTable):
@@ -171,6 +176,8 @@ class RangeWindowTable(_TimedTable):
         forwards_updates: Whether flushed updates go downstream; not if only final results do.
     """
 
+    _store: WindowBytesStore
+
     def __init__(
         self,
         store: WindowBytesStore,
@@ -181,14 +188,9 @@ class RangeWindowTable(_TimedTable):
         *,
         forwards_updates: bool = True,
     ) -> None:
-        super().__init__(store.name, serdes, changelog, budget)
-        self._store = store
+        super().__init__(store, serdes, changelog, budget)
         self._size_ms = size_ms
         self._forwards_updates = forwards_updates
-
-    def restored(self) -> None:
-        """Say that restoration is over: the store knows the newest window there is."""
-        self._complete_from = self._store.observed_stream_time + 1
 
     def end_of(self, start: int) -> int:
         """Return the end of the window that begins at `start`."""
@@ -266,9 +268,6 @@ class RangeWindowTable(_TimedTable):
                 before = old[0] if old and self._sends_old_values else None
                 self.forward(key, self._opened(kept), time, headers, before)
 
-    def _evict(self) -> None:
-        self._empty_cache(self._store.observed_stream_time)
-
     def _read(self, data: bytes) -> tuple[Any, int]:
         return self.value_serde.deserialize(data[8:]), _TIMESTAMP.unpack_from(data)[0]
 
@@ -282,6 +281,8 @@ class RangeWindowTable(_TimedTable):
 class SessionTable(_TimedTable):
     """Aggregates by key and session."""
 
+    _store: SessionBytes
+
     def __init__(
         self,
         store: SessionBytes,
@@ -289,12 +290,7 @@ class SessionTable(_TimedTable):
         changelog: ChangelogBuffer | None,
         budget: CacheBudget | None,
     ) -> None:
-        super().__init__(store.name, serdes, changelog, budget)
-        self._store = store
-
-    def restored(self) -> None:
-        """Say that restoration is over: the store knows the newest session there is."""
-        self._complete_from = self._store.observed_stream_time + 1
+        super().__init__(store, serdes, changelog, budget)
 
     def find(self, cell: bytes, earliest_end: int, latest_start: int) -> list[tuple[int, int, Any]]:
         """Return start, end and value of a key's sessions within reach, by their end."""
@@ -385,9 +381,6 @@ class SessionTable(_TimedTable):
             key = Windowed(self.key_serde.deserialize(cell), start, end)
             before = old if self._sends_old_values else None
             self.forward(key, self._opened(kept), end, headers, before)
-
-    def _evict(self) -> None:
-        self._empty_cache(self._store.observed_stream_time)
 
     def _stored(self, cell: bytes, start: int, end: int) -> Any:
         return self.value_serde.deserialize(self._store.fetch_session(cell, start, end))

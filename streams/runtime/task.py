@@ -274,7 +274,7 @@ class StreamTask:
                 break
             queue, count = run
             count = self._up_to_punctuation(queue, min(count, self._environment.max_run))
-            total += self._run(queue, count)
+            total += self.run(queue, count)
             self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
         self.statistics.processed_records += total
         return total
@@ -284,7 +284,7 @@ class StreamTask:
         run = self._group.next_run()
         if run is None:
             return False
-        self.statistics.processed_records += self._run(run[0], 1)
+        self.statistics.processed_records += self.run(run[0], 1)
         self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
         return True
 
@@ -292,7 +292,8 @@ class StreamTask:
         """Call the wall-clock punctuators that are due."""
         self._punctuate(self.wall_clock_punctuations, now_ms)
 
-    def _run(self, queue: RecordQueue, count: int) -> int:
+    def run(self, queue: RecordQueue, count: int) -> int:
+        """Run the next records of an input through the generated loop; returns how many it were."""
         self._running = queue
         count = queue.run(count)
         self._running = None

@@ -115,3 +115,19 @@ def test_a_chosen_topic_may_depend_on_where_the_record_was_read() -> None:
     with TopologyTestDriver(builder.build()) as driver:
         driver.create_input_topic("in").pipe_input("a", "b", 7, [("h", b"1")])
     assert seen == [RecordMetadata("in", 0, 0, 7, [("h", b"1")])]
+
+
+@pytest.mark.parametrize("windows", [{"session": "10ms"}, {"sliding": "10ms"}])
+def test_what_left_a_full_cache_is_still_found(windows: dict[str, Any]) -> None:
+    """Emptying a cache writes what is newer than anything that was in the store."""
+    results = []
+    for cache_bytes in (4_000, 10_000_000):
+        builder = StreamsBuilder()
+        groups = builder.stream("in", key=str, value=str).group_by_key()
+        counts = groups.windowed_by(**windows, grace="1s").count(store="counts")
+        counts.to_stream().to("out")
+        harness = TaskHarness(builder.build(), batch_size=100, cache_max_bytes=cache_bytes)
+        harness.run({"in": [(b"%d" % (time % 10), b"", time, ()) for time in range(20, 120)]})
+        results.append(harness.store("counts"))
+        harness.close()
+    assert results[0] == results[1]
