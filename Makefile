@@ -64,7 +64,7 @@ format: .venv/.installed-check ## let ruff format and mend what it can
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-bench: .venv/.installed-test ## speed: the hashtag job, then the broker; writes build/bench.json
+bench: .venv/.installed-test ## speed: the hashtag job, each kind of operator, the broker; writes build/bench.json
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 dist: .venv/.installed-test ## sdist and wheel into dist/

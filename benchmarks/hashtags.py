@@ -27,6 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import hashtag_job as job
+from benchmarks.batches import BatchSizes, batches_sentence
 from benchmarks.measure import OtherWork, in_child, machine, save, spread
 from benchmarks.tweets import load
 
@@ -76,6 +77,7 @@ def run_engine(directory: str, count: int, *, stages: bool) -> dict[str, Any]:
         clock = seams.StageClock()
         seams.install(clock)
         seconds_by_stage = clock.seconds
+    batches = BatchSizes()
     started, started_cpu = time.perf_counter(), time.process_time()
     app.start()
     app.wait_until_idle(_PATIENCE_S)
@@ -92,6 +94,7 @@ def run_engine(directory: str, count: int, *, stages: bool) -> dict[str, Any]:
         "cpu_seconds": cpu_seconds,
         "windows": len(found),
         "late": late,
+        "batches": batches.summary(),
         "stages": dict(seconds_by_stage),
     }
 
@@ -148,6 +151,7 @@ def measure(count: int, runs: int) -> None:
     print(f"  bare loop  {spread(bare_cpu_rates):>34} tweets per second of CPU time")
     print(f"  {engine[0]['windows']:,} windows in every run, all equal to a plain recount")
     print(f"  ({engine[0]['late']:,} hashtags came too late; the recount agrees)")
+    print(f"  {batches_sentence([each['batches'] for each in engine])}")
     print(f"  aim: {AIM_PER_S:,} tweets/s and a ratio of {AIM_RATIO}")
     print(f"  {others.sentence()}")
     print_stages(staged["stages"], staged["seconds"], count)
@@ -162,6 +166,7 @@ def measure(count: int, runs: int) -> None:
                 "bare_loop_records_per_cpu_s": round(statistics.median(bare_cpu_rates)),
                 "records": count,
                 "runs": runs,
+                "batches": engine[0]["batches"],
                 "records_per_s_runs": [round(each) for each in rates],
                 "bare_loop_records_per_s_runs": [round(each) for each in bare_rates],
                 "stages_us_per_record": {

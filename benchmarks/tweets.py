@@ -26,17 +26,22 @@ _WORD_LENGTHS = (3, 4, 5, 5, 6, 7, 8, 9)
 _MOST_LIKES = 50_000_000
 
 
-class Tweets(NamedTuple):
-    """Columns of the input: user, JSON of the tweet, event time in ms."""
+class Rows(NamedTuple):
+    """Columns of an input; of the tweets: user, JSON of the tweet, event time in ms."""
 
     keys: list[bytes]
     values: list[bytes]
     timestamps: list[int]
 
 
-def load(count: int) -> Tweets:
+def base_ms() -> int:
+    """Return the event time of the first records: the start of the hour two hours ago."""
+    return int(time.time()) // 3600 * 3_600_000 - 7_200_000
+
+
+def load(count: int) -> Rows:
     """Return `count` tweets, generated once and then read from build/."""
-    base = int(time.time()) // 3600 * 3_600_000 - 7_200_000
+    base = base_ms()
     path = CACHE / f"tweets-{count}.tsv"
     if not path.exists():
         print(f"generating {count:,} tweets (once)", flush=True)
@@ -49,7 +54,7 @@ def load(count: int) -> Tweets:
             keys.append(user)
             values.append(b'%s,"created_at":%d}' % (start, at))
             timestamps.append(at)
-    return Tweets(keys, values, timestamps)
+    return Rows(keys, values, timestamps)
 
 
 def _generate(path: Path, count: int) -> None:
