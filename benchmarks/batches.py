@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from aliran.streams.runtime.task import StreamTask
+from aliran.streams.runtime.record_run import Run
 
 
 class BatchSizes:
@@ -14,14 +14,14 @@ class BatchSizes:
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
-        original, note = StreamTask.run, self.sizes.append
+        original, note = Run.execute, self.sizes.append
 
-        def run(task: Any, *arguments: Any) -> int:
-            count = original(task, *arguments)
+        def execute(run: Any, *arguments: Any) -> int:
+            count = original(run, *arguments)
             note(count)
             return count
 
-        StreamTask.run = run  # type: ignore[method-assign]
+        Run.execute = execute  # type: ignore[method-assign, assignment]
 
     def summary(self) -> dict[str, float]:
         """Return the number of runs, and the smallest, the median and the largest of them."""

@@ -61,16 +61,17 @@ class Followed(msgspec.Struct):
 
 def tweets_and_users(count: int) -> Inputs:
     """Users first, then nine tweets for each update of a user; no two times are the same."""
-    updates = (count - _USERS) // 10
-    tweets = load(count - _USERS - updates)
+    known = min(_USERS, count // 4)
+    updates = (count - known) // 10
+    tweets = load(count - known - updates)
     times = [time | 1 for time in tweets.timestamps]
     draw, encode = random.Random(7), msgspec.json.encode
     start = min(times) - 1
     users = Rows([], [], [])
-    for number in range(_USERS + updates):
-        first_time = number < _USERS
-        user = number if first_time else int(_USERS * draw.random() ** 2)
-        at = start if first_time else times[9 * (number - _USERS)] - 1
+    for number in range(known + updates):
+        first_time = number < known
+        user = number if first_time else int(known * draw.random() ** 2)
+        at = start if first_time else times[9 * (number - known)] - 1
         row = User(f"User {user}", draw.choice(("de", "fr", "id")), draw.randrange(10_000))
         users.keys.append(b"u%06d" % user)
         users.values.append(encode(row))
@@ -156,17 +157,17 @@ def bare_stream_join(inputs: Inputs) -> list[tuple[str, Followed]]:
             for at, click in clicks[viewer]:
                 if -WITHIN_MS <= at - time <= WITHIN_MS:
                     results.append((viewer, followed(view, click)))
-            kept = views[viewer]
-            kept.append((time, view))
+            views[viewer].append((time, view))
+            while views[viewer][0][0] < oldest:
+                del views[viewer][0]
         else:
             click = read_click(value)
             for at, view in views[viewer]:
                 if -WITHIN_MS <= at - time <= WITHIN_MS:
                     results.append((viewer, followed(view, click)))
-            kept = clicks[viewer]
-            kept.append((time, click))
-        while kept[0][0] < oldest:
-            del kept[0]
+            clicks[viewer].append((time, click))
+            while clicks[viewer][0][0] < oldest:
+                del clicks[viewer][0]
     return results
 
 

@@ -11,8 +11,8 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> int:
     """Run each benchmark in a process of its own; arguments go to the hashtag job."""
-    scripts = (("hashtags.py", sys.argv[1:]), ("operators.py", []), ("broker.py", []))
-    for script, arguments in scripts:
+    scripts = {"hashtags.py": sys.argv[1:], "operators.py": [], "broker.py": []}
+    for script, arguments in scripts.items():
         status = subprocess.run([sys.executable, str(HERE / script), *arguments], check=False)
         if status.returncode:
             return status.returncode

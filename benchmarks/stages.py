@@ -14,6 +14,7 @@ from typing import Any
 
 from aliran.clients.embedded import EmbeddedTransport
 from aliran.streams.runtime.record_queue import RecordQueue
+from aliran.streams.runtime.record_run import Run
 from aliran.streams.runtime.task import StreamTask
 from aliran.streams.runtime.task_stores import TaskStores
 
@@ -77,8 +78,8 @@ def install(clock: StageClock) -> None:
         kind = kind_of(log.topic_partition.topic)
         return "repartition: read, decode" if kind == "repartition" else "input: read, decode"
 
-    def processing(queue: Any, *_: Any) -> str:
-        kind = kind_of(queue.topic_partition.topic)
+    def processing(run: Any, *_: Any) -> str:
+        kind = kind_of(run.parts[0].columns.topic)
         if kind == "repartition":
             return "count per hashtag and minute"
         return "JSON, filter, hashtags, new key"
@@ -94,6 +95,6 @@ def install(clock: StageClock) -> None:
     clock.wrap(EmbeddedTransport, "send", sending)
     clock.wrap(EmbeddedTransport, "commit", "commit: offsets")
     clock.wrap(RecordQueue, "add", "queue")
-    clock.wrap(RecordQueue, "run", processing)
+    clock.wrap(Run, "execute", processing)
     clock.wrap(StreamTask, "flush_caches", "commit: serialise dirty counts")
     clock.wrap(TaskStores, "commit", "commit: RocksDB batch")

@@ -131,7 +131,7 @@ def found_windows(results: Rows, serde: Serde[Windowed[str]]) -> WindowCounts:
     """Read the latest counts of windows or sessions; those that were merged are gone."""
     counts: WindowCounts = {}
     for key, value in zip(results.keys, results.values, strict=True):
-        window: Windowed[str] = serde.deserialize(key)
+        window: Windowed[str] = serde.deserializer(key)
         where = window.key, window.start_ms, window.end_ms
         if value is None:
             counts.pop(where, None)

@@ -19,7 +19,7 @@ from aliran.streams.store_view import RUNNING, Call, View
 if TYPE_CHECKING:
     from aliran.streams.processor import ProcessorContext
     from aliran.streams.runtime.context import TaskProcessorContext
-    from aliran.streams.runtime.record_queue import CurrentRecord
+    from aliran.streams.runtime.record_run import CurrentRecord
 
 
 @dataclass(frozen=True)

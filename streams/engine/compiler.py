@@ -1,4 +1,4 @@
-"""Turns the nodes of a task into Python functions: one loop a source, fused down to the sinks.
+"""Turns the nodes of a task into Python functions: one loop from its sources down to the sinks.
 
 For `stream.filter(p).flat_map_values(f).to(topic)` the loop reads, in essence:
 
@@ -138,13 +138,16 @@ class Bindings(Protocol):
 
 
 class SourceFunctions(NamedTuple):
-    """The loops of one source: for batches without headers, and for batches with them.
+    """The loops that a source's records go through: one for those that may have headers.
 
     Each takes an iterator of (key, value, timestamp[, headers]) with serialised keys and values.
+    Where a task has several sources, one loop serves them all, so that their records can follow
+    each other in any order; it takes the number of the source first.
     """
 
     plain: Callable[[Iterator[Any]], None]
     with_headers: Callable[[Iterator[Any]], None]
+    number: int | None = None
 
 
 class Compiled(NamedTuple):
@@ -199,9 +202,8 @@ class Compiler:
     def compile(self) -> Compiled:
         """Write all functions and compile them."""
         sources = [node for node in self.nodes.values() if isinstance(node, op.SourceNode)]
-        for source in sources:
-            self._write_source(source, with_headers=False)
-            self._write_source(source, with_headers=True)
+        self._write_loop(sources, with_headers=False)
+        self._write_loop(sources, with_headers=True)
         flushing = [node for node in self.nodes.values() if self._caching_table(node)]
         for node in flushing:
             self._write_flush(node)
@@ -223,10 +225,9 @@ class Compiler:
         return Compiled(
             sources={
                 source.name: SourceFunctions(
-                    namespace[f"source_{self._index[source.name]}"],
-                    namespace[f"source_{self._index[source.name]}_h"],
+                    namespace["loop"], namespace["loop_h"], number if len(sources) > 1 else None
                 )
-                for source in sources
+                for number, source in enumerate(sources)
             },
             nodes={name: namespace[self._function_name(name)] for name in self._functions},
             flushes={node.name: namespace[f"flush_{self._index[node.name]}"] for node in flushing},
@@ -279,29 +280,38 @@ class Compiler:
     def _function_name(self, name: str) -> str:
         return f"node_{self._index[name]}"
 
-    def _write_source(self, source: op.SourceNode, *, with_headers: bool) -> None:
-        code, number = self.code, self._index[source.name]
+    def _write_loop(self, sources: Sequence[op.SourceNode], *, with_headers: bool) -> None:
+        code = self.code
         suffix, columns = ("_h", "rk, rv, t, h") if with_headers else ("", "rk, rv, t")
-        with (
-            code.node(source.name),
-            code.block(f"def source_{number}{suffix}(records):"),
-        ):
+        headers = "h" if with_headers else "None"
+        with code.block(f"def loop{suffix}(records):"):
             self.prologue = []
             prologue = code.reserve()
-            with code.block(f"for {columns} in records:"):
-                variables = Vars("k", "v", "t", "h" if with_headers else "None")
-                read_key = self._deserialize(source.key_serde, "rk", f"dk{number}")
-                code.line(f"k = {read_key}", "read key")
-                read_value = self._deserialize(source.value_serde, "rv", f"dv{number}")
-                code.line(f"v = {read_value}", "read value")
-                lines = code.length
-                if is_canonical(source.key_serde):
-                    variables = variables._replace(key_bytes="rk", key_format=source.key_serde)
-                self.write_children(source.name, variables)
-                if self.bindings.is_trusted(source):
-                    code.drop_unused({"k": lines - 1, "v": lines}, since=lines)
+            if len(sources) == 1:
+                with code.block(f"for {columns} in records:"):
+                    self._write_source(sources[0], headers)
+            else:
+                with code.block(f"for s, {columns} in records:"):
+                    for number, source in enumerate(sources):
+                        with code.block(f"{'elif' if number else 'if'} s == {number}:"):
+                            self._write_source(source, headers)
             code.replace(prologue, "; ".join(self.prologue))
             self.prologue = None
+
+    def _write_source(self, source: op.SourceNode, headers: str) -> None:
+        code, number = self.code, self._index[source.name]
+        with code.node(source.name):
+            variables = Vars("k", "v", "t", headers)
+            read_key = self._deserialize(source.key_serde, "rk", f"dk{number}")
+            code.line(f"k = {read_key}", "read key")
+            read_value = self._deserialize(source.value_serde, "rv", f"dv{number}")
+            code.line(f"v = {read_value}", "read value")
+            lines = code.length
+            if is_canonical(source.key_serde):
+                variables = variables._replace(key_bytes="rk", key_format=source.key_serde)
+            self.write_children(source.name, variables)
+            if self.bindings.is_trusted(source):
+                code.drop_unused({"k": lines - 1, "v": lines}, since=lines)
 
     def _write_function(self, name: str) -> None:
         self._written.add(name)

@@ -15,7 +15,7 @@ from aliran.streams.processor import FixedKeyRecord, PunctuationType, Record, Re
 from aliran.streams.runtime.punctuation import Punctuation
 
 if TYPE_CHECKING:
-    from aliran.streams.runtime.record_queue import CurrentRecord
+    from aliran.streams.runtime.record_run import CurrentRecord
     from aliran.streams.runtime.task import StreamTask
 
 

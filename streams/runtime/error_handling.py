@@ -28,7 +28,7 @@ from aliran.streams.handlers import (
 )
 from aliran.streams.processor import ConsumerRecord, Record
 from aliran.streams.runtime.failures import OR_SKIP
-from aliran.streams.runtime.record_queue import CurrentRecord
+from aliran.streams.runtime.record_run import CurrentRecord
 
 logger = logging.getLogger("aliran.streams")
 
@@ -134,7 +134,7 @@ class TaskErrors:
         if explained is error:
             raise error
         record: Any
-        columns, index = current.columns, current.index
+        columns, index = current.place
         if isinstance(explained, DeserializationError):
             record = ConsumerRecord(
                 columns.topic,
@@ -219,7 +219,7 @@ class TaskErrors:
         current, task_id = self._task.current, str(self._task.id)
         if current is None:  # a cache is flushed, or a punctuator forwards
             return ErrorHandlerContext(None, -1, -1, headers or (), node, task_id, timestamp)
-        columns, index = current.columns, current.index
+        columns, index = current.place
         return ErrorHandlerContext(
             columns.topic,
             columns.partition,

@@ -12,7 +12,7 @@ import aliran
 from aliran.streams import operators as op
 from aliran.streams.engine.source_code import Step
 from aliran.streams.errors import DeserializationError, ProcessingError
-from aliran.streams.runtime.record_queue import CurrentRecord
+from aliran.streams.runtime.record_run import CurrentRecord
 
 _SHOWN_BYTES = 120
 
@@ -54,7 +54,7 @@ def explain(
     if place:
         lines.append(f"  raised at: {place}")
     lines.append(f"  try: {_advice(step, current)}")
-    columns = current.columns if current is not None else None
+    columns = current.place[0] if current is not None else None
     return kind(
         "\n".join(lines),
         processor=step.node,
@@ -85,7 +85,7 @@ def _what(step: Step, error: Exception, node: op.Node | None) -> str:
 
 
 def _where(current: CurrentRecord) -> str:
-    columns, index = current.columns, current.index
+    columns, index = current.place
     return (
         f"  record: topic {columns.topic}, partition {columns.partition}, "
         f"offset {columns.offsets[index]}, timestamp {columns.timestamps[index]}\n"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from aliran.streams.runtime.record_queue import RecordQueue
+    from aliran.core.types import Columns
+    from aliran.streams.runtime.record_run import Run
     from aliran.streams.runtime.task import StreamTask
 
 Origin: TypeAlias = tuple[str, int, int]
@@ -35,7 +36,7 @@ class RecordOrigins:
         current = self._task.current
         if current is None:
             return self._last
-        return current.columns.topic, current.columns.partition, current.offset
+        return _origin(*current.place)
 
     @property
     def known(self) -> Origin | None:
@@ -43,7 +44,10 @@ class RecordOrigins:
         between = self._task.current is None and not self.flushing
         return None if between and self.override is None else self.origin
 
-    def ran(self, queue: RecordQueue) -> None:
-        """Remember the last record that a queue has run."""
-        if queue.next_offset is not None:
-            self._last = (*queue.topic_partition, queue.next_offset - 1)
+    def ran(self, run: Run) -> None:
+        """Remember the last record of a run."""
+        self._last = _origin(*run.place(len(run) - 1))
+
+
+def _origin(columns: Columns, index: int) -> Origin:
+    return columns.topic, columns.partition, columns.offsets[index]

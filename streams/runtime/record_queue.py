@@ -3,63 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from aliran.core.types import Columns, Headers, TopicPartition
+from aliran.core.types import Columns, TopicPartition
 from aliran.streams.engine.compiler import SourceFunctions
-
-ErrorHandler = Callable[[Exception, "CurrentRecord"], None]
-"""Called with what a record raised; returns to go on with the next record, or raises."""
+from aliran.streams.runtime.record_run import Part
 
 Timestamps = Callable[[Columns, int], list[int | None]]
 """`(records, partition time) -> times`; None for a record to drop. See `timestamps.py`."""
-
-
-@dataclass(slots=True)
-class CurrentRecord:
-    """Which record of a batch is being processed; costs nothing until somebody asks.
-
-    The iterator over the batch's values knows how many are left.
-    """
-
-    columns: Columns
-    end: int
-    values: Any
-    last_index: int | None = None
-
-    def make_last(self) -> None:
-        """Let the run end behind this record; those after it are left for another run."""
-        self.last_index = self.index
-        self.values.__setstate__(len(self.columns))  # an iterator beyond its end has nothing more
-
-    def kept(self) -> CurrentRecord:
-        """Return the same record, to come back to when the batch has moved on."""
-        return CurrentRecord(self.columns, self.end, iter([]), self.index)
-
-    @property
-    def index(self) -> int:
-        """Position of the record within the batch."""
-        if self.last_index is not None:
-            return self.last_index
-        left: int = self.values.__length_hint__()
-        return self.end - left - 1
-
-    @property
-    def offset(self) -> int:
-        """Offset of the record."""
-        return self.columns.offsets[self.index]
-
-    @property
-    def timestamp(self) -> int:
-        """Timestamp of the record."""
-        return self.columns.timestamps[self.index]
-
-    @property
-    def headers(self) -> Headers:
-        """Headers of the record."""
-        return () if self.columns.headers is None else self.columns.headers[self.index]
 
 
 class RecordQueue:
@@ -67,6 +18,7 @@ class RecordQueue:
 
     Attributes:
         topic_partition: Where they come from.
+        functions: What processes them.
         partition_time_ms: The largest timestamp handed to the task, -1 before the first.
     """
 
@@ -75,14 +27,11 @@ class RecordQueue:
         topic_partition: TopicPartition,
         functions: SourceFunctions,
         extract: Timestamps,
-        on_error: ErrorHandler,
     ) -> None:
         self.topic_partition = topic_partition
+        self.functions = functions
         self.partition_time_ms = -1
-        self.current: CurrentRecord | None = None
-        self._functions = functions
         self._extract = extract
-        self._on_error = on_error
         self._batches: deque[Columns] = deque()
         self._position = 0  # within the first batch
         self._size = 0
@@ -137,11 +86,12 @@ class RecordQueue:
             self._size += len(columns)
         return size - len(columns)
 
-    def run(self, count: int) -> int:
-        """Process the next `count` records, all of the first batch; returns how many it were.
+    def next_times(self, count: int) -> list[int]:
+        """Return the times of the next `count` records, all of the first batch."""
+        return self._batches[0].timestamps[self._position : self._position + count]
 
-        They are fewer where `CurrentRecord.make_last` is called meanwhile.
-        """
+    def take(self, count: int) -> Part:
+        """Take out the next `count` records, all of the first batch."""
         columns, start = self._batches[0], self._position
         end = start + count
         self._position = end
@@ -149,51 +99,19 @@ class RecordQueue:
         if end == len(columns):
             self._batches.popleft()
             self._position = 0
-        before = self.partition_time_ms
-        self.partition_time_ms = max(before, *columns.timestamps[start:end])
-        records, values = _iterate(columns, start, end)
-        current = self.current = CurrentRecord(columns, end, values)
-        run = self._functions.plain if columns.headers is None else self._functions.with_headers
-        while True:
-            try:
-                run(records)
-                break
-            except Exception as error:
-                self._on_error(error, current)
-        self.current = None
-        if current.last_index is not None and current.last_index + 1 < end:
-            self._take_back(columns, current.last_index + 1, end)
-            end = current.last_index + 1
-            self.partition_time_ms = max(before, *columns.timestamps[start:end])
-        return end - start
+        return Part(self, columns, start, end)
 
-    def _take_back(self, columns: Columns, start: int, end: int) -> None:
-        """Queue records again that a run has left."""
-        if not self._batches or self._batches[0] is not columns:
-            self._batches.appendleft(columns)
-        self._position = start
-        self._size += end - start
+    def give_back(self, part: Part) -> None:
+        """Queue again what was taken last."""
+        if not self._batches or self._batches[0] is not part.columns:
+            self._batches.appendleft(part.columns)
+        self._position = part.start
+        self._size += part.end - part.start
 
     def clear(self) -> None:
         """Forget what is queued."""
         self._batches.clear()
         self._position = self._size = 0
-
-
-def _iterate(columns: Columns, start: int, end: int) -> tuple[Iterator[Any], Iterator[Any]]:
-    """Return an iterator of records, and the one over their values that it pulls from.
-
-    Not strict, since the values may be made to end early.
-    """
-    keys, values, times = columns.keys, columns.values, columns.timestamps
-    headers = columns.headers
-    if start or end < len(columns):
-        keys, values, times = keys[start:end], values[start:end], times[start:end]
-        headers = None if headers is None else headers[start:end]
-    left = iter(values)
-    if headers is None:
-        return zip(keys, left, times, strict=False), left
-    return zip(keys, left, times, headers, strict=False), left
 
 
 def _with_times(columns: Columns, times: Sequence[int | None]) -> Columns:

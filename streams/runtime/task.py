@@ -42,7 +42,8 @@ from aliran.streams.runtime.error_handling import Guard, TaskErrors
 from aliran.streams.runtime.origins import RecordOrigins
 from aliran.streams.runtime.partition_group import PartitionGroup
 from aliran.streams.runtime.punctuation import Punctuation, PunctuationQueue
-from aliran.streams.runtime.record_queue import CurrentRecord, RecordQueue
+from aliran.streams.runtime.record_queue import RecordQueue
+from aliran.streams.runtime.record_run import CurrentRecord, Run
 from aliran.streams.runtime.task_stores import TaskStores
 from aliran.streams.runtime.timestamps import timestamps_with
 from aliran.streams.topology import Topology
@@ -174,10 +175,10 @@ class StreamTask:
         self._queues: dict[TopicPartition, RecordQueue] = {}
         self._group = PartitionGroup(())
         self._code: Compiled | None = None
-        self._running: RecordQueue | None = None
+        self._running: Run | None = None
         self._resumed: CurrentRecord | None = None
         self.finishers: list[Callable[[], None]] = []
-        # How far `stream_time_ms` has looked into the batch that is running.
+        # How far `stream_time_ms` has looked into what is running.
         self._seen: CurrentRecord | None = None
         self._seen_index, self._seen_time_ms = -1, -1
 
@@ -269,47 +270,37 @@ class StreamTask:
         """
         total = 0
         while ready():
-            run = self._group.next_run()
+            due_ms = self.stream_time_punctuations.next_due_ms
+            run = self._group.next_run(self._environment.max_run, due_ms)
             if run is None:
                 break
-            queue, count = run
-            count = self._up_to_punctuation(queue, min(count, self._environment.max_run))
-            total += self.run(queue, count)
-            self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
+            total += self._execute(run)
         self.statistics.processed_records += total
         return total
 
     def process_one(self) -> bool:
         """Process the next record alone; False when nothing is queued. For the test driver."""
-        run = self._group.next_run()
+        run = self._group.next_run(1)
         if run is None:
             return False
-        self.statistics.processed_records += self.run(run[0], 1)
-        self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
+        self.statistics.processed_records += self._execute(run)
         return True
 
     def punctuate_wall_clock(self, now_ms: int) -> None:
         """Call the wall-clock punctuators that are due."""
         self._punctuate(self.wall_clock_punctuations, now_ms)
 
-    def run(self, queue: RecordQueue, count: int) -> int:
-        """Run the next records of an input through the generated loop; returns how many it were."""
-        self._running = queue
-        count = queue.run(count)
+    def _execute(self, run: Run) -> int:
+        self._running = run
+        count = run.execute(self.errors.failed)
         self._running = None
         for finish in self.finishers:  # in the order of the nodes: one may fill the next
             finish()
-        self.origins.ran(queue)
-        self._group.ran(queue)
-        self._stream_time_ms = max(self._stream_time_ms, queue.partition_time_ms)
+        run = self._group.ran(run, count)
+        self.origins.ran(run)
+        self._stream_time_ms = max(self._stream_time_ms, *run.times)
+        self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
         return count
-
-    def _up_to_punctuation(self, queue: RecordQueue, count: int) -> int:
-        """Cut a run behind the first record that makes a stream-time punctuator due."""
-        due = self.stream_time_punctuations.next_due_ms
-        if due is None or count == 1:
-            return count
-        return min(count, queue.count_before(due, count) + 1)
 
     def _punctuate(self, schedules: PunctuationQueue, now_ms: int) -> None:
         while (schedule := schedules.take_due(now_ms)) is not None:
@@ -404,7 +395,7 @@ class StreamTask:
         if current is not self._seen or index < self._seen_index:
             self._seen, self._seen_index, self._seen_time_ms = current, -1, self._stream_time_ms
         # From where the last call looked, so that a call a record adds up to one pass.
-        newest = current.columns.timestamps[self._seen_index + 1 : index + 1]
+        newest = current.times[self._seen_index + 1 : index + 1]
         self._seen_index, self._seen_time_ms = index, max(self._seen_time_ms, *newest, -1)
         return self._seen_time_ms
 
@@ -546,7 +537,6 @@ class StreamTask:
                         partition,
                         code.sources[source.name],
                         self._timestamps(source, topic),
-                        self.errors.failed,
                     )
 
     def _timestamps(self, source: op.SourceNode, topic: str) -> Callable[[Columns, int], Any]:

@@ -28,7 +28,13 @@ class TaskHarness:
     """
 
     def __init__(
-        self, topology: Topology, *, batch_size: int, cache_max_bytes: int = 0, app: str = "app"
+        self,
+        topology: Topology,
+        *,
+        batch_size: int,
+        max_run: int | None = None,
+        cache_max_bytes: int = 0,
+        app: str = "app",
     ) -> None:
         self.topology = with_default_serdes(topology, serde_for(str), serde_for(str))
         self.batch_size = batch_size
@@ -41,7 +47,7 @@ class TaskHarness:
             partition_count=lambda _topic: 1,
             clock=ManualClock(),
             cache=CacheBudget(cache_max_bytes) if cache_max_bytes else None,
-            max_run=batch_size,
+            max_run=max_run or batch_size,
             outer_join_emit_interval_ms=0,
             window_emit_interval_ms=0,
         )
