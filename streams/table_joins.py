@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from aliran.streams import inference
 from aliran.streams.config_objects import (
@@ -41,6 +41,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 VO = TypeVar("VO")
 VR = TypeVar("VR")
+KO = TypeVar("KO")
 
 
 @dataclass(eq=False)
@@ -84,9 +85,49 @@ class TableJoinPlan(PlanNode):
 class TableJoins(TableBase[K, V]):
     """The joins of `KTable`."""
 
+    @overload
     def join(
         self,
         other: KTable[K, VO],
+        joiner: Callable[[V, VO], VR],
+        materialized: Materialized[K, VR] | None = None,
+        *,
+        value: SerdeLike[VR] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[K, VR]: ...
+    @overload
+    def join(
+        self,
+        other: KTable[KO, VO],
+        joiner: Callable[[V, VO], VR],
+        materialized: Materialized[K, VR] | None = None,
+        *,
+        foreign_key: Callable[[V], KO | None],
+        joined: TableJoined[K, KO] | None = None,
+        value: SerdeLike[VR] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[K, VR]: ...
+    @overload
+    def join(
+        self,
+        other: KTable[KO, VO],
+        joiner: Callable[[V, VO], VR],
+        materialized: Materialized[K, VR] | None = None,
+        *,
+        foreign_key: Callable[[K, V], KO | None],
+        joined: TableJoined[K, KO] | None = None,
+        value: SerdeLike[VR] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[K, VR]: ...
+    def join(
+        self,
+        other: KTable[Any, VO],
         joiner: Callable[[V, VO], VR],
         materialized: Materialized[K, VR] | None = None,
         *,
@@ -126,9 +167,49 @@ class TableJoins(TableBase[K, V]):
             return self._join_foreign("join", other, joiner, foreign_key, naming, config)
         return self._join("inner", other, joiner, config, name)
 
+    @overload
     def left_join(
         self,
         other: KTable[K, VO],
+        joiner: Callable[[V, VO | None], VR],
+        materialized: Materialized[K, VR] | None = None,
+        *,
+        value: SerdeLike[VR] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[K, VR]: ...
+    @overload
+    def left_join(
+        self,
+        other: KTable[KO, VO],
+        joiner: Callable[[V, VO | None], VR],
+        materialized: Materialized[K, VR] | None = None,
+        *,
+        foreign_key: Callable[[V], KO | None],
+        joined: TableJoined[K, KO] | None = None,
+        value: SerdeLike[VR] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[K, VR]: ...
+    @overload
+    def left_join(
+        self,
+        other: KTable[KO, VO],
+        joiner: Callable[[V, VO | None], VR],
+        materialized: Materialized[K, VR] | None = None,
+        *,
+        foreign_key: Callable[[K, V], KO | None],
+        joined: TableJoined[K, KO] | None = None,
+        value: SerdeLike[VR] | None = None,
+        store: str | None = None,
+        name: NameLike = None,
+        **options: Unpack[KeyedStoreOptions],
+    ) -> KTable[K, VR]: ...
+    def left_join(
+        self,
+        other: KTable[Any, VO],
         joiner: Callable[[V, VO | None], VR],
         materialized: Materialized[K, VR] | None = None,
         *,

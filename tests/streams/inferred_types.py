@@ -104,6 +104,15 @@ assert_type(tweets.join(versions, lambda tweet, age: age, grace="1m"), KStream[s
 assert_type(tweets.left_join(versions, lambda k, t, age: age, grace=5), KStream[str, int | None])
 assert_type(tweets.left_join(users, lambda tweet, age: age), KStream[str, int | None])
 
+by_age = builder.table("by-age", key=int, value=float)
+assert_type(
+    users.join(by_age, lambda age, rate: f"{rate}", foreign_key=lambda age: age), KTable[str, str]
+)
+assert_type(
+    users.left_join(by_age, lambda age, rate: rate, foreign_key=lambda user, age: age),
+    KTable[str, float | None],
+)
+
 
 class Likes(Processor[str, Tweet, str, int]):
     def process(self, record: Record[str, Tweet]) -> None:
@@ -122,3 +131,4 @@ assert_type(tweets.process_values(Texts), KStream[str, str])
 tweets.filter(lambda user, tweet: tweet.nonsense)  # type: ignore[attr-defined]
 tweets.to("out", value=str)  # type: ignore[arg-type]
 tweets.process(Texts)  # type: ignore[arg-type]
+users.join(by_age, lambda age, rate: rate)  # type: ignore[arg-type]
