@@ -25,6 +25,7 @@ from aliran.streams.runtime.state import State
 
 if TYPE_CHECKING:
     from aliran.broker.embedded import EmbeddedBroker
+    from aliran.streams.topology import Topology
 
 logger = logging.getLogger("aliran.streams")
 
@@ -67,6 +68,10 @@ class App(FunctionBuilder):
         )
         self._streams: KafkaStreams | None = None
         self._writer: Transport | None = None
+
+    def build(self, config: Mapping[str, Any] | StreamsConfig | None = None) -> Topology:
+        """Return the topology as frozen data, optimised as the application's settings say."""
+        return super().build(self.config if config is None else config)
 
     # ------------------------------------------------------------------ running
 

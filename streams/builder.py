@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from aliran.serdes import SerdeLike, serde_for
@@ -21,6 +21,8 @@ from aliran.streams.kstream import KStream
 from aliran.streams.ktable import KTable
 from aliran.streams.naming import check_name
 from aliran.streams.operators import AnyFunction, StoreSpec
+from aliran.streams.optimization import optimizers
+from aliran.streams.runtime.config import StreamsConfig
 
 if TYPE_CHECKING:
     from aliran.streams.describe import TopologyDescription
@@ -263,13 +265,19 @@ class StreamsBuilder(GlobalBuilder):
         self._dsl.plan.add_store(store)
         return self
 
-    def build(self) -> Topology:
+    def build(self, config: Mapping[str, Any] | StreamsConfig | None = None) -> Topology:
         """Return the topology as frozen data; the builder may go on.
+
+        Args:
+            config: Settings of the application, by Python's or Kafka's names. Only
+                `topology_optimization` counts here; nothing is optimised by default.
 
         Raises:
             TopologyError: The parts do not fit together.
+            ConfigError: A setting is unknown or impossible.
         """
-        return self._dsl.plan.write().build()
+        settings = StreamsConfig.from_mapping(config, application_id="any")
+        return self._dsl.plan.write(optimizers(settings.optimizations)).build()
 
     def describe(self) -> TopologyDescription:
         """Return the description of the topology as it stands."""

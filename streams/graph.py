@@ -3,13 +3,17 @@
 Some decisions wait until all is known: a table is materialised when somebody joins with it, two
 streams over one topic become one source, and whether null keys are dropped before a repartition
 topic depends on the joins behind it. Kafka: `org.apache.kafka.streams.kstream.internals.graph`.
+
+A plan stays as it is when a topology is made of it: what changes it on the way (one source for two,
+the optimisations of `optimization.py`) works on a copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import Any
 
 from aliran.serdes import Serde
@@ -35,6 +39,7 @@ class PlanNode:
     """One step of the plan; its name is that of the node which its children have as parent.
 
     Attributes:
+        priority: Of all steps whose parents are written, the one with the least comes next.
         relaxed_join: Whether it is a join that takes records without a key (KIP-962).
         sends_old_values: Whether it is a table's and something behind it asks for the value that
             a row had before each update.
@@ -45,6 +50,7 @@ class PlanNode:
     name: str
     parents: list[PlanNode] = field(default_factory=list, kw_only=True)
     children: list[PlanNode] = field(default_factory=list, kw_only=True, repr=False)
+    priority: int = field(default=0, kw_only=True)
     relaxed_join: bool = field(default=False, kw_only=True)
     sends_old_values: bool = field(default=False, kw_only=True)
     versioned: bool | None = field(default=None, kw_only=True)
@@ -66,6 +72,17 @@ class PlanNode:
         if self.versioned is not None:
             return self.versioned
         return bool(self.parents) and all(parent.gives_versions() for parent in self.parents)
+
+    def link(self, child: PlanNode) -> None:
+        """Let it forward to `child`."""
+        if child not in self.children:
+            self.children.append(child)
+            child.parents.append(self)
+
+    def unlink(self, child: PlanNode) -> None:
+        """Let it no longer forward to `child`."""
+        self.children.remove(child)
+        child.parents.remove(self)
 
 
 @dataclass(eq=False)
@@ -119,10 +136,12 @@ class ProcessorPlan(PlanNode):
     Attributes:
         operator: What it does; set anew as long as the plan grows (branches, tables).
         stores: Names of the stores it uses.
+        taken: Serde of the values that a join with a global table takes.
     """
 
     operator: Operator
     stores: tuple[str, ...] = ()
+    taken: Serde[Any] | None = None
 
     def write(self, builder: TopologyBuilder) -> None:
         """Write the processor."""
@@ -135,7 +154,11 @@ class ProcessorPlan(PlanNode):
 
 @dataclass(eq=False)
 class RepartitionPlan(PlanNode):
-    """A topic between two sub-topologies: filter, sink and source. It is named by its source."""
+    """A topic between two sub-topologies: filter, sink and source. It is named by its source.
+
+    Attributes:
+        explicit: Whether the user asked for it, by `repartition()`.
+    """
 
     topic: RepartitionTopic
     filter_name: str
@@ -144,6 +167,7 @@ class RepartitionPlan(PlanNode):
     value_serde: Serde[Any]
     partitioner: AnyFunction | None = None
     drops_null_keys: bool = True
+    explicit: bool = False
 
     def names(self) -> Iterable[str]:
         """Return the names of filter, sink and source."""
@@ -175,12 +199,18 @@ class SinkPlan(PlanNode):
 
 
 class Plan:
-    """All steps in order of their definition."""
+    """All steps.
+
+    Attributes:
+        steps: In order of their definition.
+        stores: Those that processors may use, by name.
+    """
 
     def __init__(self) -> None:
-        self._steps: list[PlanNode] = []
+        self.steps: list[PlanNode] = []
+        self.stores: dict[str, StoreSpec] = {}
         self._names: set[str] = set()
-        self._stores: dict[str, StoreSpec] = {}
+        self._priorities = count()
         self._copartitioned: list[frozenset[str]] = []
 
     def add(self, step: PlanNode, *parents: PlanNode) -> None:
@@ -199,7 +229,8 @@ class Plan:
         step.parents = list(dict.fromkeys(parents))
         for parent in step.parents:
             parent.children.append(step)
-        self._steps.append(step)
+        step.priority = next(self._priorities)
+        self.steps.append(step)
 
     def postpone(self, step: PlanNode) -> None:
         """Write a step as late as if it had been added now.
@@ -207,8 +238,7 @@ class Plan:
         That is what Kafka does to a repartition topic when another aggregation shares it; it
         shows in the numbers of the sub-topologies.
         """
-        self._steps.remove(step)
-        self._steps.append(step)
+        step.priority = next(self._priorities)
 
     def add_store(self, store: StoreSpec) -> None:
         """Remember a store that processors may use by name.
@@ -216,7 +246,7 @@ class Plan:
         Raises:
             TopologyError: Another store has that name.
         """
-        known = self._stores.setdefault(store.name, store)
+        known = self.stores.setdefault(store.name, store)
         if known != store:
             raise TopologyError(
                 f"there is already a different store named {store.name!r}: give another store= name"
@@ -237,11 +267,11 @@ class Plan:
         Raises:
             TopologyError: There is a store of that name, even if it looks the same.
         """
-        if store.name in self._stores:
+        if store.name in self.stores:
             raise TopologyError(
                 f"there is already a store named {store.name!r}: give another store= name"
             )
-        self._stores[store.name] = store
+        self.stores[store.name] = store
 
     def add_table_store(self, store: StoreSpec) -> None:
         """Remember the store of one table or aggregation, which others may look into.
@@ -251,7 +281,7 @@ class Plan:
         Raises:
             TopologyError: Another store has that name.
         """
-        known = self._stores.setdefault(store.name, store)
+        known = self.stores.setdefault(store.name, store)
         if known is not store:
             raise TopologyError(
                 f"there is already a different store named {store.name!r}: two tables cannot share "
@@ -260,7 +290,7 @@ class Plan:
 
     def store(self, name: str) -> StoreSpec:
         """Return a store that was added."""
-        return self._stores[name]
+        return self.stores[name]
 
     def require_stores(self, operator: str, stores: Iterable[str]) -> None:
         """Refuse names of stores that were not added.
@@ -269,8 +299,8 @@ class Plan:
             TopologyError: One is unknown; the message lists those that exist.
         """
         for store in stores:
-            if store not in self._stores:
-                known = ", ".join(self._stores) or "none"
+            if store not in self.stores:
+                known = ", ".join(self.stores) or "none"
                 raise TopologyError(
                     f"{operator} uses the store {store!r}, which does not exist; call "
                     f"add_state_store() first, or pass the store itself. Stores: {known}"
@@ -288,53 +318,81 @@ class Plan:
         """Demand equal numbers of partitions of the topics that these sources read."""
         self._copartitioned.append(sources)
 
-    def write(self) -> TopologyBuilder:
+    def write(self, changes: Iterable[Callable[[Plan], None]] = ()) -> TopologyBuilder:
         """Return a new builder that holds the whole plan.
+
+        Args:
+            changes: Each is given a copy of the plan, and may change it before it is written.
 
         Raises:
             TopologyError: Steps do not fit together.
         """
-        merged = dict(_merged_sources(self._steps))
-        relaxed = set(_before_relaxed_joins(self._steps))
+        plan = self._copy()
+        plan._merge_sources()
+        for change in changes:
+            change(plan)
+        return plan._written()
+
+    # ------------------------------------------------------------------ for changes
+
+    def replace_source(self, old: PlanNode, new: PlanNode) -> None:
+        """Take a step out that reads topics, since another one reads what it read."""
+        self.steps.remove(old)
+        self._copartitioned = [
+            frozenset(new.name if name == old.name else name for name in group)
+            for group in self._copartitioned
+        ]
+
+    # ------------------------------------------------------------------ inside
+
+    def _copy(self) -> Plan:
+        twins = {step: replace(step) for step in self.steps}
+        for step, twin in twins.items():
+            twin.parents = [twins[parent] for parent in step.parents]
+            twin.children = [twins[child] for child in step.children]
+        plan = Plan()
+        plan.steps = list(twins.values())
+        plan.stores = dict(self.stores)
+        plan._copartitioned = list(self._copartitioned)
+        return plan
+
+    def _merge_sources(self) -> None:
+        """Let one source read topics for all streams of them. Kafka: `mergeDuplicateSourceNodes`."""
+        for source, main in list(_merged_sources(self.steps)):
+            for child in list(source.children):
+                source.unlink(child)
+                main.link(child)
+            self.replace_source(source, main)
+
+    def _written(self) -> TopologyBuilder:
+        relaxed = set(_before_relaxed_joins(self.steps))
         builder = TopologyBuilder()
-        for store in self._stores.values():
+        for store in self.stores.values():
             builder.add_state_store(store)
-        for step in _parents_first([step for step in self._steps if step not in merged], merged):
+        for step in _parents_first(self.steps):
             if isinstance(step, RepartitionPlan):
                 step.drops_null_keys = step not in relaxed
-            self._with_merged_parents(step, merged).write(builder)
-        renamed = {step.name: main.name for step, main in merged.items()}
+            step.write(builder)
         for sources in self._copartitioned:
-            builder.copartition(renamed.get(name, name) for name in sources)
+            builder.copartition(sources)
         return builder
 
-    @staticmethod
-    def _with_merged_parents(step: PlanNode, merged: dict[PlanNode, PlanNode]) -> PlanNode:
-        if not any(parent in merged for parent in step.parents):
-            return step
-        return replace(step, parents=[merged.get(parent, parent) for parent in step.parents])
 
-
-def _parents_first(steps: list[PlanNode], merged: dict[PlanNode, PlanNode]) -> Iterator[PlanNode]:
-    """Yield the steps in their order, but none before its parents.
-
-    Of all steps whose parents were written the one added first comes next, as in Kafka's queue.
-    """
-    order = {step: number for number, step in enumerate(steps)}
-    waiting = {step: {merged.get(parent, parent) for parent in step.parents} for step in steps}
-    followers: dict[PlanNode, list[PlanNode]] = {}
-    for step, parents in waiting.items():
-        for parent in parents:
-            followers.setdefault(parent, []).append(step)
-    ready = [order[step] for step, parents in waiting.items() if not parents]
+def _parents_first(steps: list[PlanNode]) -> Iterator[PlanNode]:
+    """Yield the steps by priority, but none before its parents, as from Kafka's queue."""
+    waiting = {step: set(step.parents) for step in steps}
+    # The second number only keeps steps from being compared.
+    ready = [(step.priority, n, step) for n, step in enumerate(steps) if not step.parents]
     heapify(ready)
+    number = len(steps)
     while ready:
-        step = steps[heappop(ready)]
+        _, _, step = heappop(ready)
         yield step
-        for follower in followers.get(step, ()):
-            waiting[follower].discard(step)
-            if not waiting[follower]:
-                heappush(ready, order[follower])
+        for child in step.children:
+            waiting[child].discard(step)
+            if not waiting[child]:
+                number += 1
+                heappush(ready, (child.priority, number, child))
 
 
 def _merged_sources(steps: Iterable[PlanNode]) -> Iterator[tuple[PlanNode, PlanNode]]:

@@ -132,6 +132,7 @@ class KStream(KStreamJoins[K, V]):
             partitions=config.partitions,
             partitioner=config.partitioner,
         )
+        step.explicit = True
         dsl.plan.add(step, self._place.step)
         return KStream(behind_repartition(self._place, step))
 

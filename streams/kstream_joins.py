@@ -359,7 +359,8 @@ class KStreamJoins(StreamTransforms[K, V]):
         # Kafka calls the inner join so as well.
         processor = place.dsl.names.processor("KSTREAM-LEFTJOIN-", text_of(name))
         operator = StreamTableJoin(table.getter(), joiner, left, keyed, key_selector)
-        step = ProcessorPlan(processor, operator, relaxed_join=left)
+        taken = place.value_or_default()
+        step = ProcessorPlan(processor, operator, taken=taken, relaxed_join=left)
         place.dsl.plan.add(step, place.step)
         return self._stream(place.at(step, value_serde=inference.value_serde(joiner)))
 

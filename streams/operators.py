@@ -412,6 +412,23 @@ class StreamJoin:
 
 
 @dataclass(frozen=True, slots=True)
+class SelfJoin:
+    """A join of a stream with itself that needs one store. Kafka: `KStreamKStreamSelfJoin`.
+
+    Attributes:
+        store: The window store that remembers the stream.
+        joiner: As of `StreamJoin`.
+        with_key: As of `StreamJoin`.
+        windows: As of `StreamJoin`.
+    """
+
+    store: str
+    joiner: AnyFunction
+    with_key: bool
+    windows: JoinWindows
+
+
+@dataclass(frozen=True, slots=True)
 class Custom:
     """A processor of the user's, made anew for each task by `supplier()`.
 
@@ -449,6 +466,7 @@ Operator: TypeAlias = (
     | StreamTableJoin
     | JoinWindow
     | StreamJoin
+    | SelfJoin
     | Custom
     | WindowOperator
 )

@@ -220,7 +220,8 @@ class TopologyBuilder:
         """
         self.add_source(source, topic, **reading)
         self.add_processor(processor, supplier, source)
-        return self.add_state_store(replace(store, changelog_topic=topic), processor)
+        spec = replace(store, logging=True, changelog_topic=topic, changelog_config={})
+        return self.add_state_store(spec, processor)
 
     def connect_processor_and_state_stores(self, processor: str, *stores: str) -> TopologyBuilder:
         """Let `processor` use `stores`, which were added before.

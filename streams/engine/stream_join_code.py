@@ -6,7 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aliran.streams import operators as op
-from aliran.streams.engine.stream_joins import JoinWindowTable, Throttle, UnmatchedTable
+from aliran.streams.engine.stream_joins import (
+    JoinWindowTable,
+    SelfJoinState,
+    Throttle,
+    UnmatchedTable,
+)
 from aliran.streams.engine.variables import Vars, same_format
 
 if TYPE_CHECKING:
@@ -48,6 +53,25 @@ def _write_stream_join(c: Compiler, node: op.ProcessorNode, spec: op.StreamJoin,
         if unmatched:
             _write_closed(c, node, spec, v, unmatched)
         _write_matches(c, node, spec, v, unmatched)
+
+
+def _write_self_join(c: Compiler, node: op.ProcessorNode, spec: op.SelfJoin, v: Vars) -> None:
+    code, key = c.code, c.key(v)
+    v = c.with_key(v, key)
+    with code.block(f"if {key} is None or {v.value} is None:"):
+        code.line("stats.dropped_records += 1")
+    with code.block("else:"):
+        table = _window_table(c, spec.store)
+        v = _with_cell(c, v, table)
+        # Shared, for a loop may be written once for records with headers and once for others.
+        state = c.operator_state.setdefault(
+            f"self-join {node.name}", SelfJoinState(table, spec.windows)
+        )
+        left, right, time = c.fresh("v"), c.fresh("v"), c.fresh("t")
+        pairs = f"{c.bind('j', state.pairs)}({v.key_bytes}, {v.value}, {v.time})"
+        loop = f"for {left}, {right}, {time} in {pairs}:"
+        with code.block(loop, "read the store of the stream for"):
+            _write_joined(c, node, spec, v._replace(time=time), left, right)
 
 
 def _write_matches(
@@ -114,7 +138,7 @@ def _write_result(
 def _write_joined(
     c: Compiler,
     node: op.ProcessorNode,
-    spec: op.StreamJoin,
+    spec: op.StreamJoin | op.SelfJoin,
     v: Vars,
     left: str,
     right: str,
@@ -175,4 +199,5 @@ def _shifted(time: str, by_ms: int) -> str:
 WRITERS: dict[type, Callable[..., None]] = {
     op.JoinWindow: _write_join_window,
     op.StreamJoin: _write_stream_join,
+    op.SelfJoin: _write_self_join,
 }

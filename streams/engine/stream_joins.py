@@ -59,6 +59,39 @@ class JoinWindowTable:
         ]
 
 
+class SelfJoinState:
+    """What a stream that is joined with itself by one store has seen.
+
+    Args:
+        table: The store.
+        windows: How far apart two records may be.
+    """
+
+    def __init__(self, table: JoinWindowTable, windows: JoinWindows) -> None:
+        self._fetch = table.fetch
+        self._before, self._after = windows.before_ms, windows.after_ms
+        self._retention = windows.size_ms + windows.grace_ms
+        self._stream_time = -1
+
+    def pairs(self, cell: bytes, value: Any, time: int) -> Iterator[tuple[Any, Any, int]]:
+        """Yield left value, right value and time of what a record gives, in Kafka's order.
+
+        A record that is too late for its own window does not meet itself.
+        """
+        self._stream_time = max(self._stream_time, time)
+        alone = time > self._stream_time - self._retention + 1
+        before, after = self._before, self._after
+        for other_time, other in self._fetch(cell, max(0, time - before), max(0, time + after)):
+            yield value, other, max(time, other_time)
+        for other_time, other in self._fetch(cell, max(0, time - after), max(0, time + before)):
+            if alone and other_time > time:
+                alone = False
+                yield value, value, time
+            yield other, value, max(time, other_time)
+        if alone:
+            yield value, value, time
+
+
 class UnmatchedTable:
     """Records of both sides that found no match, until their window has closed for good.
 

@@ -16,6 +16,7 @@
 | `on_production_error` | `production.exception.handler` | `on_error` |
 | `dead_letter_topic` | `errors.dead.letter.queue.topic.name` | – |
 | `processor_wrapper` | `processor.wrapper.class` | – |
+| `topology_optimization` | `topology.optimization` | `none` |
 | `strict_naming` | `ensure.explicit.internal.resource.naming` | False |
 """
 
@@ -24,7 +25,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -32,6 +33,7 @@ from aliran.core.durations import Duration, to_ms
 from aliran.core.errors import ConfigError
 from aliran.streams.handlers import ErrorHandler, ErrorHandlers
 from aliran.streams.naming import check_name
+from aliran.streams.optimization import chosen_optimizations
 from aliran.streams.processor import ProcessorWrapper
 
 EMBEDDED = "embedded"
@@ -54,6 +56,7 @@ _KAFKA_NAMES = {
     "errors.dead.letter.queue.topic.name": "dead_letter_topic",
     "processor.wrapper.class": "processor_wrapper",
     "ensure.explicit.internal.resource.naming": "strict_naming",
+    "topology.optimization": "topology_optimization",
     "processing.guarantee": "processing_guarantee",
     "default.timestamp.extractor": "default_timestamp_extractor",
     "replication.factor": "replication_factor",
@@ -107,6 +110,10 @@ class StreamsConfig:
         dead_letter_topic: Where records go that could not be handled, with headers saying why.
         processor_wrapper: `wrapper(node name, supplier)` returns the supplier to use instead, for
             every processor there is, operators of the DSL among them (KIP-1112).
+        topology_optimization: `none`, `all`, or some of `reuse.ktable.source.topics`,
+            `merge.repartition.topics` and `single.store.self.join`. `App` heeds it by itself, else
+            it must be given to `StreamsBuilder.build` as well, as in Kafka. An application that
+            has state cannot change it without being reset.
         strict_naming: Refuse stores and internal topics without a name of yours (KIP-1111).
         default_key: Type or serde of keys that nothing else says.
         default_value: The same for values.
@@ -140,6 +147,7 @@ class StreamsConfig:
     on_production_error: ErrorHandler | Any = None
     dead_letter_topic: str | None = None
     processor_wrapper: ProcessorWrapper | None = None
+    topology_optimization: str | Iterable[str] = "none"
     strict_naming: bool = False
     default_key: Any = str
     default_value: Any = str
@@ -162,6 +170,7 @@ class StreamsConfig:
         if self.dead_letter_topic is not None:
             check_name(self.dead_letter_topic, "dead-letter topic")
         _ = self.handlers  # which complains of what is no handler
+        _ = self.optimizations  # likewise
         _one_of("auto_offset_reset", self.auto_offset_reset, ("earliest", "latest"))
         if self.processing_guarantee != "at_least_once":
             raise ConfigError(
@@ -212,6 +221,15 @@ class StreamsConfig:
             production=self.on_production_error,
             dead_letter_topic=self.dead_letter_topic,
         )
+
+    @property
+    def optimizations(self) -> frozenset[str]:
+        """Names of the topology optimisations that are on.
+
+        Raises:
+            ConfigError: There is no such optimisation.
+        """
+        return chosen_optimizations(self.topology_optimization)
 
     @property
     def is_embedded(self) -> bool:

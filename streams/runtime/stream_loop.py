@@ -295,8 +295,7 @@ class StreamLoop:
         self._transport.commit(positions)
         # 4. Write the stores.
         for task in self.tasks.values():
-            changelogs = task.stores.changelog_partitions
-            task.stores.commit({p: end for p, end in ends.items() if p in changelogs})
+            task.stores.commit(task.stores.offsets_at_commit(ends, positions))
         self._maybe_purge(positions)
         self._uncommitted = False
         self._last_commit = self._clock.monotonic()

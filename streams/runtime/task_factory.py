@@ -118,7 +118,7 @@ class TaskFactory:
                 topology.changelog_topic(spec.name, application_id), task_id.partition
             )
             for spec in specs
-            if spec.logging
+            if spec.logging and self._has_changelog(spec, task_id)
         }
         persistent = [spec.name for spec in specs if spec.persistent]
         memory = [spec.name for spec in specs if not spec.persistent]
@@ -137,6 +137,11 @@ class TaskFactory:
             changelogs,
             self._environment.cache,
         )
+
+    def _has_changelog(self, spec: op.StoreSpec, task_id: TaskId) -> bool:
+        """Tell whether a task has its part of a changelog: a source topic may be smaller."""
+        topic = spec.changelog_topic
+        return topic is None or task_id.partition < self._environment.partition_count(topic)
 
     def _directory(self, task_id: TaskId) -> str:
         path = os.path.join(self._state_dir, self._environment.application_id, str(task_id))
@@ -169,8 +174,13 @@ class TaskFactory:
     def _restore(self, task_id: TaskId, stores: TaskStores) -> None:
         restorers = stores.restorers()
         bounds = self._transport.bounds([each.changelog for each in restorers])
+        read = self._transport.committed(stores.source_changelogs)
         for restorer in restorers:
             begin, end = bounds[restorer.changelog]
+            if restorer.changelog in stores.source_changelogs:
+                # What comes behind the committed position will be processed yet.
+                position = read.get(restorer.changelog)
+                end = min(end, 0 if position is None else position.offset)
             self._restore_one(task_id, stores, restorer, max(begin, restorer.offset), end)
 
     def _restore_one(

@@ -6,10 +6,11 @@ in one batch, so that a store is never ahead of its offset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from aliran.clients.transport import Position
 from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import Serde
 from aliran.storage.state import ChangeBuffer, StateDatabase, commit_changes
@@ -146,6 +147,11 @@ class TaskStores:
         """The changelog partitions that this task writes or restores from."""
         return set(self._partitions.values())
 
+    @property
+    def source_changelogs(self) -> set[TopicPartition]:
+        """Those of them that are inputs of the task, which others write."""
+        return {self._partitions[name] for name in self._partitions.keys() - self._buffers.keys()}
+
     def open_view(self, name: str, current_time: Callable[[], int]) -> Any:
         """Return a store as processors of the user's and tests see it.
 
@@ -183,6 +189,19 @@ class TaskStores:
     def changelog_of(self, name: str) -> ChangelogBuffer | None:
         """Return where a store logs its changes; None where it does not."""
         return self._buffers.get(name)
+
+    def offsets_at_commit(
+        self, ends: Mapping[TopicPartition, int], positions: Mapping[TopicPartition, Position]
+    ) -> dict[TopicPartition, int]:
+        """Return the changelog offsets that the stores stand at when a commit is made.
+
+        Args:
+            ends: Where the topics end that were written since the last one.
+            positions: What is committed: how much the stores hold of topics that others write.
+        """
+        changelogs, sources = self.changelog_partitions, self.source_changelogs
+        written = {p: end for p, end in ends.items() if p in changelogs - sources}
+        return written | {p: at.offset for p, at in positions.items() if p in sources}
 
     def commit(self, offsets: dict[TopicPartition, int]) -> None:
         """Write all that is staged, and the changelog offsets it stands at, in one batch."""

@@ -77,7 +77,8 @@ def build(scenario: Scenario) -> Topology:
     program = Program(StreamsBuilder(), dict(scenario.topics))
     for statement in scenario.program:
         program.handles.append(OPERATORS[statement.op](program, statement))
-    topology = program.builder.build()
+    optimized = {"topology.optimization": scenario.config.get("optimize", "none")}
+    topology = program.builder.build(optimized)
     if scenario.config.get("stores") == "rocksdb":
         return topology
     said = _said(scenario)

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias, TypeVar
 from tests.oracle.build import OPERATORS, load_operators
 from tests.oracle.language import Advance, Pipe, Scenario, Statement, Step, Value
 
+from aliran.streams.optimization import ALL, OPTIMIZATIONS
+
 T = TypeVar("T")
 
 UNITS_MS = (1, 1, 1, 1, 20_000)
@@ -217,7 +219,10 @@ class Generator:
         # RocksDB is slow to open on the JVM, so only a share of scenarios has it.
         stores = "rocksdb" if self.chance(0.05) else "memory"
         config: dict[str, Any] = {"cache": 100_000 if self.chance(0.25) else 0, "stores": stores}
-        return Scenario(number, self.topics, tuple(self.program), config, tuple(self.steps()))
+        steps = tuple(self.steps())
+        if self.chance(0.4):  # drawn last, so that it leaves the rest as it was
+            config["optimize"] = self.pick((ALL, ALL, *OPTIMIZATIONS))
+        return Scenario(number, self.topics, tuple(self.program), config, steps)
 
     def _grow(self) -> None:
         growing = [

@@ -81,8 +81,8 @@ class Scenario:
         id: Its number among those of one seed.
         topics: Types of keys and values of the topics that are read.
         program: The topology.
-        config: `cache` (bytes), `stores` ("memory" or "rocksdb"), `optimize` ("all"), `kafka`
-            (settings by Kafka's names).
+        config: `cache` (bytes), `stores` ("memory" or "rocksdb"), `optimize` (as Kafka's setting),
+            `kafka` (settings by Kafka's names).
         steps: What happens.
     """
 

@@ -127,6 +127,8 @@ final class Runner {
         }
         if (settings.has("optimize")) {
             config.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, settings.get("optimize").textValue());
+            // Else records whose keys a processor changes would pass by the merged topics (KAFKA-19668).
+            config.put(TopologyConfig.InternalConfig.ENABLE_PROCESS_PROCESSVALUE_FIX, true);
         }
         // Further settings by Kafka's own names.
         settings.path("kafka").properties().forEach(each -> config.put(each.getKey(), each.getValue().asText()));
