@@ -219,13 +219,9 @@ class Plan:
         Raises:
             TopologyError: A name it would give is taken.
         """
-        for name in step.names():
-            if name in self._names:
-                raise TopologyError(
-                    f"there is already a processor named {name!r}: give another name=, "
-                    "names are unique within a topology"
-                )
-        self._names.update(step.names())
+        # Two topics of one name may become one yet, which shows when the plan is written.
+        if not isinstance(step, RepartitionPlan) or step.explicit:
+            _take_names(self._names, step)
         step.parents = list(dict.fromkeys(parents))
         for parent in step.parents:
             parent.children.append(step)
@@ -328,12 +324,19 @@ class Plan:
             TopologyError: Steps do not fit together.
         """
         plan = self._copy()
-        plan._merge_sources()
-        for change in changes:
+        for change in (Plan.merge_sources, *changes):
             change(plan)
-        return plan._written()
+        return plan.written()
 
-    # ------------------------------------------------------------------ for changes
+    # ------------------------------------------------------------------ for changes of a copy
+
+    def merge_sources(self) -> None:
+        """Let one source read topics for all streams of them (`mergeDuplicateSourceNodes`)."""
+        for source, main in list(_merged_sources(self.steps)):
+            for child in list(source.children):
+                source.unlink(child)
+                main.link(child)
+            self.replace_source(source, main)
 
     def replace_source(self, old: PlanNode, new: PlanNode) -> None:
         """Take a step out that reads topics, since another one reads what it read."""
@@ -342,6 +345,21 @@ class Plan:
             frozenset(new.name if name == old.name else name for name in group)
             for group in self._copartitioned
         ]
+
+    def written(self) -> TopologyBuilder:
+        """Return a new builder that holds the plan just as it is."""
+        relaxed = set(_before_relaxed_joins(self.steps))
+        builder, names = TopologyBuilder(), set[str]()
+        for store in self.stores.values():
+            builder.add_state_store(store)
+        for step in _parents_first(self.steps):
+            _take_names(names, step)
+            if isinstance(step, RepartitionPlan):
+                step.drops_null_keys = step not in relaxed
+            step.write(builder)
+        for sources in self._copartitioned:
+            builder.copartition(sources)
+        return builder
 
     # ------------------------------------------------------------------ inside
 
@@ -356,26 +374,15 @@ class Plan:
         plan._copartitioned = list(self._copartitioned)
         return plan
 
-    def _merge_sources(self) -> None:
-        """Let one source read topics for all streams of them. Kafka: `mergeDuplicateSourceNodes`."""
-        for source, main in list(_merged_sources(self.steps)):
-            for child in list(source.children):
-                source.unlink(child)
-                main.link(child)
-            self.replace_source(source, main)
 
-    def _written(self) -> TopologyBuilder:
-        relaxed = set(_before_relaxed_joins(self.steps))
-        builder = TopologyBuilder()
-        for store in self.stores.values():
-            builder.add_state_store(store)
-        for step in _parents_first(self.steps):
-            if isinstance(step, RepartitionPlan):
-                step.drops_null_keys = step not in relaxed
-            step.write(builder)
-        for sources in self._copartitioned:
-            builder.copartition(sources)
-        return builder
+def _take_names(taken: set[str], step: PlanNode) -> None:
+    for name in step.names():
+        if name in taken:
+            raise TopologyError(
+                f"there is already a processor named {name!r}: give another name=, "
+                "names are unique within a topology"
+            )
+    taken.update(step.names())
 
 
 def _parents_first(steps: list[PlanNode]) -> Iterator[PlanNode]:

@@ -39,6 +39,9 @@ from aliran.streams.window_operators import WindowedAggregate
 
 NONE, ALL = "none", "all"
 
+_JOINS = (StreamJoinPlan, TableJoinPlan)
+"""Steps whose parents have equal keys in equal partitions."""
+
 
 def chosen_optimizations(setting: Any) -> frozenset[str]:
     """Return the names of the optimisations that a setting asks for.
@@ -100,7 +103,7 @@ def merge_repartition_topics(plan: Plan) -> None:
         for topic in topics:
             if topic not in plan.steps:
                 continue  # two points claim it, as merges in a row do
-            region = _region(point, topic, merged)
+            region = _region(plan, point, topic, merged)
             if region is None:
                 continue
             if merged is None:
@@ -117,8 +120,9 @@ def _repartition_points(plan: Plan) -> dict[PlanNode, list[RepartitionPlan]]:
     }
     for step in plan.steps:
         if isinstance(step, RepartitionPlan) and not step.explicit:
-            nearest = next((n for n in _above(step) if _changes_keys(n) or _changes_values(n)), None)
-            if nearest is not None and _changes_keys(nearest):
+            changers = (n for n in _above(step) if _changes_keys(n) or _changes_values(n))
+            nearest = next(changers, None)
+            if nearest in found:
                 found[nearest].append(step)
     merges = {step: _behind_merge(step, found) for step in plan.steps if _is_merge(step)}
     for step, changers in merges.items():
@@ -128,9 +132,7 @@ def _repartition_points(plan: Plan) -> dict[PlanNode, list[RepartitionPlan]]:
     return found
 
 
-def _behind_merge(
-    merge: PlanNode, found: dict[PlanNode, list[RepartitionPlan]]
-) -> list[PlanNode]:
+def _behind_merge(merge: PlanNode, found: dict[PlanNode, list[RepartitionPlan]]) -> list[PlanNode]:
     """Return the key-changing steps in front of a merge whose topics are all behind it."""
     above = set(_above(merge))
     return [
@@ -153,27 +155,29 @@ def _above(step: PlanNode) -> Iterator[PlanNode]:
 
 
 def _region(
-    point: PlanNode, topic: RepartitionPlan, merged: RepartitionPlan | None
+    plan: Plan, point: PlanNode, topic: RepartitionPlan, merged: RepartitionPlan | None
 ) -> set[PlanNode] | None:
     """Return the steps between `point` and a topic; None where the topic cannot be moved there.
 
     All that reaches the topic must have come through `point`, or through the merged topic already,
-    and have the keys that it had there.
+    and have the keys that it had there. Of the sides of a join one is enough: the others have equal
+    keys in equal partitions.
     """
-    region: set[PlanNode] = set()
-    pending: list[PlanNode] = [topic]
-    while pending:
-        for parent in pending.pop().parents:
-            if parent in (point, merged) or parent in region:
-                continue
-            if not _keeps_keys(parent):
-                return None
-            region.add(parent)
-            pending.append(parent)
-    for step in region:
-        if point in _within(step, region) and not _keeps_values(step, topic):
+    ends = {step for step in (point, merged) if step is not None}
+    above, sound = set(_above(topic)), set(ends)
+    for step in plan.steps:  # whose parents stand before it
+        if step in above and step not in ends and _keeps_keys(step):
+            known = [parent in sound for parent in step.parents]
+            if any(known) if isinstance(step, _JOINS) else known and all(known):
+                sound.add(step)
+    way: list[PlanNode] = [topic]
+    for step in way:  # which grows
+        if not any(parent in sound for parent in step.parents):
             return None
-    return region
+        way += [each for each in step.parents if each in sound - ends and each not in way]
+    region = set(way[1:])
+    moved = [step for step in region if point in _within(step, region)]
+    return region if all(_keeps_values(step, topic) for step in moved) else None
 
 
 def _within(step: PlanNode, region: set[PlanNode]) -> set[PlanNode]:
@@ -251,7 +255,7 @@ def _is_merge(step: PlanNode) -> bool:
 
 def _keeps_keys(step: PlanNode) -> bool:
     """Tell whether records leave it in the partition in which they came."""
-    if isinstance(step, StreamJoinPlan | TableJoinPlan | StreamToTablePlan):
+    if isinstance(step, (*_JOINS, StreamToTablePlan)):
         return True
     operator = _operator(step)
     if operator is None or _changes_keys(step) or isinstance(operator, TableSelect):

@@ -12,12 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from topology_parts import (
+    Copy,
+    CopyValues,
+    ignore,
+    joined,
+    last,
+    listed,
+    pairs,
+    same,
+    swap,
+    value_of,
+    yes,
+)
 
 from aliran.streams import (
     Branched,
     Consumed,
-    FixedKeyProcessor,
-    FixedKeyRecord,
     Grouped,
     Joined,
     KGroupedStream,
@@ -25,9 +36,7 @@ from aliran.streams import (
     KTable,
     Materialized,
     Named,
-    Processor,
     Produced,
-    Record,
     Repartitioned,
     Stores,
     StoreSpec,
@@ -59,56 +68,10 @@ def hand(build: Callable[[TopologyBuilder], None]) -> None:
     CASES[build.__name__] = case
 
 
-class Copy(Processor[str, str, str, str]):
-    def process(self, record: Record[str, str]) -> None:
-        self.context.forward(record)
-
-
-class CopyValues(FixedKeyProcessor[str, str, str]):
-    def process(self, record: FixedKeyRecord[str, str]) -> None:
-        self.context.forward(record)
-
-
 class WithStore(Copy):
     @staticmethod
     def stores() -> list[StoreSpec]:
         return [Stores.persistent_key_value_store("brought")]
-
-
-def yes(key: Any, value: Any) -> bool:
-    return True
-
-
-def swap(key: Any, value: Any) -> tuple[Any, Any]:
-    return value, key
-
-
-def same(value: Any) -> Any:
-    return value
-
-
-def value_of(key: Any, value: Any) -> Any:
-    return value
-
-
-def pairs(key: Any, value: Any) -> list[tuple[Any, Any]]:
-    return [(key, value)]
-
-
-def listed(value: Any) -> list[Any]:
-    return [value]
-
-
-def ignore(key: Any, value: Any) -> None:
-    return None
-
-
-def joined(value: Any, other: Any) -> str:
-    return f"{value}{other}"
-
-
-def last(aggregate: str, value: str) -> str:
-    return value
 
 
 def unchanged(key: str, value: str, aggregate: str) -> str:

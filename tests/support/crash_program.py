@@ -1,7 +1,7 @@
 """An application that counts while a thread keeps producing, until somebody kills the process.
 
-Run as `python crash_program.py DATA_DIR SEED DONE OPTIMIZATION`. Prints `acknowledged N` for each batch that
-the log has taken, N being the number of records since the beginning of time.
+Run as `python crash_program.py DATA_DIR SEED DONE OPTIMIZATION`. Prints `acknowledged N` for each
+batch that the log has taken, N being the number of records since the beginning of time.
 """
 
 from __future__ import annotations
