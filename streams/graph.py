@@ -136,7 +136,7 @@ class ProcessorPlan(PlanNode):
     Attributes:
         operator: What it does; set anew as long as the plan grows (branches, tables).
         stores: Names of the stores it uses.
-        taken: Serde of the values that a join with a global table takes.
+        taken: Serde of the values that a join with a global table takes, where it is known.
     """
 
     operator: Operator

@@ -359,8 +359,7 @@ class KStreamJoins(StreamTransforms[K, V]):
         # Kafka calls the inner join so as well.
         processor = place.dsl.names.processor("KSTREAM-LEFTJOIN-", text_of(name))
         operator = StreamTableJoin(table.getter(), joiner, left, keyed, key_selector)
-        taken = place.value_or_default()
-        step = ProcessorPlan(processor, operator, taken=taken, relaxed_join=left)
+        step = ProcessorPlan(processor, operator, taken=place.value_serde, relaxed_join=left)
         place.dsl.plan.add(step, place.step)
         return self._stream(place.at(step, value_serde=inference.value_serde(joiner)))
 

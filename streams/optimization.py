@@ -96,7 +96,7 @@ def merge_repartition_topics(plan: Plan) -> None:
     new one would hold values of another type.
 
     Unlike Kafka's, a topic stays also where a record could reach its readers past the new topic,
-    and where a joined global table changes the type of the values.
+    and where a join with a global table is known to change the type of the values.
     """
     for point, topics in _repartition_points(plan).items():
         merged: RepartitionPlan | None = None
@@ -120,8 +120,8 @@ def _repartition_points(plan: Plan) -> dict[PlanNode, list[RepartitionPlan]]:
     }
     for step in plan.steps:
         if isinstance(step, RepartitionPlan) and not step.explicit:
-            changers = (n for n in _above(step) if _changes_keys(n) or _changes_values(n))
-            nearest = next(changers, None)
+            changing = (n for n in _above(step) if _changes_keys(n) or _changes_values(n))
+            nearest = next(changing, None)
             if nearest in found:
                 found[nearest].append(step)
     merges = {step: _behind_merge(step, found) for step in plan.steps if _is_merge(step)}
@@ -270,7 +270,7 @@ def _keeps_values(step: PlanNode, topic: RepartitionPlan) -> bool:
     if not isinstance(step, ProcessorPlan) or _changes_values(step):
         return False
     if isinstance(step.operator, StreamTableJoin):  # Kafka does not take the type into account
-        return str(step.taken) == str(topic.value_serde)
+        return step.taken is None or str(step.taken) == str(topic.value_serde)
     return True
 
 

@@ -132,6 +132,34 @@ def test_restart(make_app: MakeApp, tmp_path: Path, state: str) -> None:
             app.streams.clean_up()
 
 
+@pytest.mark.parametrize("state", ["kept", "lost"])
+def test_a_table_restores_from_its_topic(make_app: MakeApp, state: str) -> None:
+    """Up to where it was processed: records that wait are to find the rows as they were."""
+    rng, rows = random.Random(5), dict[str, str]()
+
+    def write_some(app: App) -> None:
+        # Each key keeps to one partition, as `write` deals rows out in turn.
+        fresh = [(f"k{n % 9}", rng.choice("abc"), 0) for n in range(45)]
+        rows.update((key, group) for key, group, _ in fresh)
+        write(app, topic(app, "rows"), fresh)
+
+    for _ in range(3):
+        app = make_app(topology_optimization="all")
+        table = app.table(topic(app, "rows"), store="rows")
+        table.group_by(lambda key, group: (group, group)).count().to_stream().to(topic(app, "out"))
+        write_some(app)
+        with app:
+            write_some(app)
+            app.wait_until_idle()
+            found = dict(app.read(topic(app, "out"), value=int))
+            transport = app.streams.connection.open_transport()
+            assert not transport.partition_counts([f"{app.config.application_id}-rows-changelog"])
+            transport.close()
+        assert Counter(found) == Counter(rows.values())
+        if state == "lost":
+            app.streams.clean_up()
+
+
 @pytest.mark.timeout(60)
 def test_an_instance_that_slept_too_long_finds_its_place_again(server: str, tmp_path: Path) -> None:
     script = [sys.executable, shared_work.__file__, server]
