@@ -138,8 +138,9 @@ def test_a_table_restores_from_its_topic(make_app: MakeApp, state: str) -> None:
     rng, rows = random.Random(5), dict[str, str]()
 
     def write_some(app: App) -> None:
-        # Each key keeps to one partition, as `write` deals rows out in turn.
-        fresh = [(f"k{n % 9}", rng.choice("abc"), 0) for n in range(45)]
+        # Each key keeps to one partition, as `write` deals rows out in turn. Old ones would expire.
+        now = time.time_ns() // 1_000_000
+        fresh = [(f"k{n % 9}", rng.choice("abc"), now) for n in range(45)]
         rows.update((key, group) for key, group, _ in fresh)
         write(app, topic(app, "rows"), fresh)
 
