@@ -197,6 +197,13 @@ def test_the_buffer_is_a_store_of_the_joins_name() -> None:
     assert changelog_config(spec)["cleanup.policy"] == "compact"
 
 
+def test_strict_naming_wants_a_name_for_the_buffer() -> None:
+    builder = StreamsBuilder()
+    builder.stream("in").join(prices(builder), pair, grace=5).to("out", value=str)
+    with pytest.raises(TopologyError, match=r"KSTREAM-JOIN-\d+-Buffer"):
+        TopologyTestDriver(builder.build(), {"strict_naming": True})
+
+
 def test_joined_says_the_grace_too() -> None:
     builder = StreamsBuilder()
     table, joined = prices(builder), Joined[str, str, Any](grace=10)
@@ -284,6 +291,19 @@ def test_views_of_versioned_tables_leave_late_updates_out_behind_them(view: str)
     VIEWS[view][0](prices(builder)).group_by(lambda k, v: ("all", v)).count().to_stream().to("out")
     found = run(builder, ("prices", "a", "p20", 20), ("prices", "a", "p10", 10))
     assert len(found["out"]) == 1
+
+
+def test_wrapped_processors_know_the_latest_too() -> None:
+    builder = StreamsBuilder()
+    good = prices(builder).filter(lambda key, value: value != "bad")
+    good.group_by(lambda key, value: ("all", value)).count().to_stream().to("out", value=int)
+    config = {"processor_wrapper": lambda name, supplier: supplier}
+    with TopologyTestDriver(builder.build(), config) as driver:
+        topic = driver.create_input_topic("prices")
+        for time in (20, 10, 30):
+            topic.pipe_input("a", f"p{time}", time)
+        counts = driver.create_output_topic("out", value=int).read_values_to_list()
+    assert counts == [1, 1]
 
 
 def test_a_plain_store_takes_late_updates_as_they_come() -> None:
