@@ -304,6 +304,18 @@ class Generator:
         return self.pick(("0", "1", "2", "3", "4", "x", "ab", "", "longer"))
 
 
+def favour_versions() -> None:
+    """Draw mostly versioned tables, and what looks into them or follows them."""
+    global VERSIONED
+    load_operators()
+    VERSIONED = 0.7
+    often = ("table", "joinTable", "joinForeign", "transform", "toTable")
+    seldom = ("windowedBy", "joinStream", "joinGlobal", "store", "process")
+    for index, each in enumerate(CHOICES):
+        weight = 3.0 if each.op.startswith(often) else 0.1 if each.op.startswith(seldom) else 1.0
+        CHOICES[index] = replace(each, weight=each.weight * weight)
+
+
 def leave_out(operators: Iterable[str]) -> None:
     """Draw none of these operators; every seed then gives other scenarios."""
     load_operators()
