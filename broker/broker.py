@@ -32,7 +32,7 @@ from aliran.storage.log import LogConfig, LogManager
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-logger = logging.getLogger("aliran.broker")
+logger: logging.Logger = logging.getLogger("aliran.broker")
 
 _T = TypeVar("_T")
 META_FILE = "meta.properties"
@@ -65,14 +65,14 @@ class Broker:
         fs: FileSystem | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.config = BrokerConfig.from_mapping(config)
-        self.data_dir = os.fspath(data_dir)
+        self.config: BrokerConfig = BrokerConfig.from_mapping(config)
+        self.data_dir: str = os.fspath(data_dir)
         self.fs: FileSystem = fs or RealFileSystem()
         self.clock: Clock = clock or SystemClock()
-        self.node_id = self.config.node_id
-        self.cluster_id = ""
-        self.closing = threading.Event()
-        self.logs = LogManager(
+        self.node_id: int = self.config.node_id
+        self.cluster_id: str = ""
+        self.closing: threading.Event = threading.Event()
+        self.logs: LogManager = LogManager(
             self.data_dir,
             self.fs,
             self.clock,
@@ -80,11 +80,11 @@ class Broker:
             own_names={META_FILE, TOPICS_FILE, PRODUCER_IDS_FILE},
             producer_expiration_ms=self.config.producer_id_expiration_ms,
         )
-        self.topics = TopicRegistry(self.logs, self.fs, self.data_dir, self.config)
-        self.producer_ids = ProducerIds(self.fs, self.data_dir)
-        self.offsets = OffsetStore(self.topics, self.logs, self.config, self.clock)
-        self.groups = GroupCoordinator(self.offsets, self.config, self.clock)
-        self.purgatory = Purgatory()
+        self.topics: TopicRegistry = TopicRegistry(self.logs, self.fs, self.data_dir, self.config)
+        self.producer_ids: ProducerIds = ProducerIds(self.fs, self.data_dir)
+        self.offsets: OffsetStore = OffsetStore(self.topics, self.logs, self.config, self.clock)
+        self.groups: GroupCoordinator = GroupCoordinator(self.offsets, self.config, self.clock)
+        self.purgatory: Purgatory = Purgatory()
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="aliran-broker-disk")
         self._started = False
 

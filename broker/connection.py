@@ -28,7 +28,7 @@ from aliran.protocol.errors import ProtocolError, UnsupportedVersionError
 if TYPE_CHECKING:
     from aliran.broker.server import BrokerServer
 
-logger = logging.getLogger("aliran.broker")
+logger: logging.Logger = logging.getLogger("aliran.broker")
 
 WRITE_HIGH_BYTES = 4 * 1024 * 1024
 QUEUED_HIGH_BYTES = 16 * 1024 * 1024
@@ -55,8 +55,8 @@ class Connection(asyncio.Protocol):
         self._reading_paused = False
         self._writing_paused = False
         self._closing = False
-        self.last_active = 0.0
-        self.peer = "?"
+        self.last_active: float = 0.0
+        self.peer: str = "?"
         self._peer_host = ""
         self._listener = ("127.0.0.1", 0)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aliran.broker.config import BrokerConfig
     from aliran.storage.log import LogManager
 
-logger = logging.getLogger("aliran.broker")
+logger: logging.Logger = logging.getLogger("aliran.broker")
 
 
 class Maintenance:

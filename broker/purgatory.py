@@ -19,8 +19,8 @@ class Waiter:
     def __init__(self, loop: asyncio.AbstractEventLoop, partitions: list[TopicPartition]) -> None:
         self._loop = loop
         self._future: asyncio.Future[None] | None = None
-        self.partitions = partitions
-        self.woken = False
+        self.partitions: list[TopicPartition] = partitions
+        self.woken: bool = False
 
     def wake(self) -> None:
         """End the wait now, or the next one at once."""
@@ -58,7 +58,7 @@ class Purgatory:
         self._waiting: dict[TopicPartition, set[Waiter]] = {}
         self._grown: deque[TopicPartition] = deque()
         self._wake_scheduled = False
-        self.closed = False
+        self.closed: bool = False
 
     def attach_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Name the loop on which fetches wait; called on it."""

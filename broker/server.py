@@ -16,7 +16,7 @@ from aliran.core.errors import ConfigError
 if TYPE_CHECKING:
     from aliran.broker.broker import Broker
 
-logger = logging.getLogger("aliran.broker")
+logger: logging.Logger = logging.getLogger("aliran.broker")
 
 STOP_GRACE_S = 0.5
 """How long answers under way may take once the broker stops."""
@@ -38,9 +38,9 @@ class BrokerServer:
     def __init__(self, broker: Broker, host: str, port: int) -> None:
         self.broker = broker
         self.host = host
-        self.port = port
+        self.port: int = port
         listeners = broker.config.advertised_listeners.rpartition("://")[2]
-        self.advertised = parse_address(listeners) if listeners else None
+        self.advertised: tuple[str, int] | None = parse_address(listeners) if listeners else None
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._maintenance = Maintenance(broker.logs, broker.config)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from aliran.core.files import FileSystem
     from aliran.storage.log import LogManager, PartitionLog
 
-logger = logging.getLogger("aliran.broker")
+logger: logging.Logger = logging.getLogger("aliran.broker")
 
 _T = TypeVar("_T")
 TOPICS_FILE = "topics.json"

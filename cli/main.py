@@ -25,9 +25,9 @@ Start here: `aliran demo trending` runs a whole job in a few seconds.
 Then: `aliran broker` is a broker for any Kafka client, `aliran COMMAND --help` says more.
 """
 
-app = App(name="aliran", help=_HELP, version_flags=[], help_format="markdown")
-for command in (broker, demo, topics, produce, consume, version):
-    app.command(command)
+app: App = App(name="aliran", help=_HELP, version_flags=[], help_format="markdown")
+for _command in (broker, demo, topics, produce, consume, version):
+    app.command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka.admin import AdminClient
 
-app = App(name="topics", help="List, describe, create and delete topics.")
+app: App = App(name="topics", help="List, describe, create and delete topics.")
 
 _TIMEOUT_S = 5.0
 

@@ -88,7 +88,7 @@ class RealFile:
     __slots__ = ("_fd", "_lock", "_size", "path")
 
     def __init__(self, path: str, fd: int) -> None:
-        self.path = path
+        self.path: str = path
         self._fd = fd
         self._size = os.fstat(fd).st_size
         self._lock = threading.Lock()

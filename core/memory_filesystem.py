@@ -30,10 +30,10 @@ class _Node:
     __slots__ = ("data", "durable", "modified_ms", "pending")
 
     def __init__(self) -> None:
-        self.data = bytearray()
-        self.durable = b""
+        self.data: bytearray = bytearray()
+        self.durable: bytes = b""
         self.pending: list[tuple[int, bytes | None]] = []  # (position, bytes) or (size, None)
-        self.modified_ms = 0
+        self.modified_ms: int = 0
 
     def after_crash(self, keep: Keep) -> _Node:
         if keep == "written":
@@ -114,7 +114,7 @@ class _MemoryFile:
     __slots__ = ("_fs", "_generation", "_node", "path")
 
     def __init__(self, fs: MemoryFileSystem, path: str, node: _Node) -> None:
-        self.path = path
+        self.path: str = path
         self._fs = fs
         self._node = node
         self._generation = fs.generation
@@ -179,11 +179,11 @@ class MemoryFileSystem:
 
     def __init__(self, capacity_bytes: int | None = None) -> None:
         self.capacity_bytes = capacity_bytes
-        self.mutations = 0
-        self.generation = 0
+        self.mutations: int = 0
+        self.generation: int = 0
         self.now_ms: Callable[[], int] = int
         self.locks: set[str] = set()
-        self.guard = threading.RLock()
+        self.guard: threading.RLock = threading.RLock()
         self._root = _Directory()
         self._fail_at: int | None = None
         self._off = False

@@ -11,7 +11,7 @@ Whatever the input is, reading raises `ProtocolError` and nothing else.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from aliran.protocol.errors import ProtocolError, UnsupportedVersionError
 from aliran.protocol.messages import INDEX
@@ -48,17 +48,17 @@ class RequestHeader:
     def __init__(
         self, api_key: int, api_version: int, correlation_id: int, client_id: str | None = None
     ) -> None:
-        self.api_key = api_key
-        self.api_version = api_version
-        self.correlation_id = correlation_id
-        self.client_id = client_id
+        self.api_key: int = api_key
+        self.api_version: int = api_version
+        self.correlation_id: int = correlation_id
+        self.client_id: str | None = client_id
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RequestHeader):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return (

@@ -102,7 +102,7 @@ def class_source(struct: Struct, message: str, api: Api) -> str:
         f"    __slots__ = ({slots.rstrip(' ') if len(struct.fields) == 1 else slots[:-2]})"
     )
     if is_message:
-        lines.append(f"    API_KEY = {api.key}")
+        lines.append(f"    API_KEY: ClassVar[int] = {api.key}")
     lines += [
         f"    {field.name}: {python_type(field)}{_field_comment(field, api.versions)}"
         for field in struct.fields
@@ -130,10 +130,11 @@ def module_source(name: str) -> str:
     api = load(name)
     classes = [class_source(struct, message, api) for struct, message in structs_of(api)]
     body = "\n\n\n".join(classes)
-    imports = []
+    imports = ["from typing import ClassVar"]
     if re.search(r"\bUUID\b", body):
-        imports.append("from uuid import UUID\n")
+        imports.append("from uuid import UUID")
     used = [word for word in ("UNSET", "Message", "Struct") if re.search(rf"\b{word}\b", body)]
+    imports.append("")
     imports.append(f"from aliran.protocol.message import {', '.join(used)}")
     used = [word for word in ("ZERO_UUID", "Buffer") if re.search(rf"\b{word}\b", body)]
     if used:

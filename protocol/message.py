@@ -18,7 +18,7 @@ class Struct:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]  # fields may change, as in any mutable class
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # fields may change, as in any mutable class
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={_short(getattr(self, name))}" for name in self.__slots__)

@@ -31,7 +31,7 @@ class Source:
 
     def __init__(self, api: Api, version: int, classes: ModuleType) -> None:
         self.version = version
-        self.flexible = api.flexible is not None and version in api.flexible
+        self.flexible: bool = api.flexible is not None and version in api.flexible
         self.namespace: dict[str, Any] = {
             "new": object.__new__,
             "ZERO_UUID": primitives.ZERO_UUID,

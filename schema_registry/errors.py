@@ -18,8 +18,8 @@ class RegistryError(AliranError):
         error_code: Confluent's number, more precise than the status.
     """
 
-    status = 500
-    error_code = 50001
+    status: int = 500
+    error_code: int = 50001
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -31,13 +31,15 @@ class BadRequestError(RegistryError):
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
-        self.status = self.error_code = status
+        self.status: int = status
+        self.error_code: int = status
 
 
 class SubjectNotFoundError(RegistryError):
     """No schema is registered under a subject."""
 
-    status, error_code = 404, 40401
+    status: int = 404
+    error_code: int = 40401
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"Subject '{subject}' not found.")
@@ -46,7 +48,8 @@ class SubjectNotFoundError(RegistryError):
 class VersionNotFoundError(RegistryError):
     """A subject has no such version."""
 
-    status, error_code = 404, 40402
+    status: int = 404
+    error_code: int = 40402
 
     def __init__(self, version: int) -> None:
         super().__init__(f"Version {version} not found.")
@@ -55,7 +58,8 @@ class VersionNotFoundError(RegistryError):
 class SchemaNotFoundError(RegistryError):
     """No schema has this id or GUID, or this content under a subject (None)."""
 
-    status, error_code = 404, 40403
+    status: int = 404
+    error_code: int = 40403
 
     def __init__(self, key: int | str | None = None) -> None:
         super().__init__("Schema not found" if key is None else f"Schema {key} not found")
@@ -64,7 +68,8 @@ class SchemaNotFoundError(RegistryError):
 class SubjectSoftDeletedError(RegistryError):
     """A subject is deleted already; only `permanent=true` can delete more."""
 
-    status, error_code = 404, 40404
+    status: int = 404
+    error_code: int = 40404
 
     def __init__(self, subject: str) -> None:
         super().__init__(
@@ -75,7 +80,8 @@ class SubjectSoftDeletedError(RegistryError):
 class SubjectNotSoftDeletedError(RegistryError):
     """A subject must be deleted softly before it is deleted for good."""
 
-    status, error_code = 404, 40405
+    status: int = 404
+    error_code: int = 40405
 
     def __init__(self, subject: str) -> None:
         super().__init__(
@@ -86,7 +92,8 @@ class SubjectNotSoftDeletedError(RegistryError):
 class VersionSoftDeletedError(RegistryError):
     """A version is deleted already; only `permanent=true` can delete more."""
 
-    status, error_code = 404, 40406
+    status: int = 404
+    error_code: int = 40406
 
     def __init__(self, subject: str, version: str) -> None:
         super().__init__(
@@ -98,7 +105,8 @@ class VersionSoftDeletedError(RegistryError):
 class VersionNotSoftDeletedError(RegistryError):
     """A version must be deleted softly before it is deleted for good."""
 
-    status, error_code = 404, 40407
+    status: int = 404
+    error_code: int = 40407
 
     def __init__(self, subject: str, version: int) -> None:
         super().__init__(
@@ -110,7 +118,8 @@ class VersionNotSoftDeletedError(RegistryError):
 class ConfigNotFoundError(RegistryError):
     """A subject has no settings of its own."""
 
-    status, error_code = 404, 40408
+    status: int = 404
+    error_code: int = 40408
 
     def __init__(self, subject: str) -> None:
         super().__init__(
@@ -121,7 +130,8 @@ class ConfigNotFoundError(RegistryError):
 class ModeNotFoundError(RegistryError):
     """A subject has no mode of its own."""
 
-    status, error_code = 404, 40409
+    status: int = 404
+    error_code: int = 40409
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"Subject '{subject}' does not have subject-level mode configured")
@@ -133,19 +143,22 @@ class IncompatibleSchemaError(RegistryError):
     Confluent up to 8.1.1 answers 409 as the error code, 40901 from 8.1.2 on.
     """
 
-    status, error_code = 409, 409
+    status: int = 409
+    error_code: int = 409
 
 
 class InvalidSchemaError(RegistryError):
     """A schema cannot be parsed, refers to something missing, or breaks a rule of its format."""
 
-    status, error_code = 422, 42201
+    status: int = 422
+    error_code: int = 42201
 
 
 class InvalidVersionError(RegistryError):
     """A version in a path is neither a number from 1 on nor `latest`."""
 
-    status, error_code = 422, 42202
+    status: int = 422
+    error_code: int = 42202
 
     def __init__(self, version: str) -> None:
         super().__init__(
@@ -157,25 +170,29 @@ class InvalidVersionError(RegistryError):
 class InvalidCompatibilityError(RegistryError):
     """A compatibility level or policy that does not exist."""
 
-    status, error_code = 422, 42203
+    status: int = 422
+    error_code: int = 42203
 
 
 class InvalidModeError(RegistryError):
     """A mode that does not exist."""
 
-    status, error_code = 422, 42204
+    status: int = 422
+    error_code: int = 42204
 
 
 class OperationNotPermittedError(RegistryError):
     """The mode of a subject, or what is registered already, forbids it."""
 
-    status, error_code = 422, 42205
+    status: int = 422
+    error_code: int = 42205
 
 
 class ReferenceExistsError(RegistryError):
     """A schema that others refer to cannot be deleted."""
 
-    status, error_code = 422, 42206
+    status: int = 422
+    error_code: int = 42206
 
     def __init__(self, subject: str, version: int) -> None:
         super().__init__(
@@ -187,13 +204,15 @@ class ReferenceExistsError(RegistryError):
 class IdDoesNotMatchError(RegistryError):
     """A schema is registered under another id than the one that is asked for."""
 
-    status, error_code = 422, 42207
+    status: int = 422
+    error_code: int = 42207
 
 
 class InvalidSubjectError(RegistryError):
     """The name of a subject cannot be used."""
 
-    status, error_code = 422, 42208
+    status: int = 422
+    error_code: int = 42208
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"The specified subject '{subject}' is not a valid.")
@@ -202,19 +221,22 @@ class InvalidSubjectError(RegistryError):
 class SchemaTooLargeError(RegistryError):
     """A schema does not fit into a record of the topic, or into a request."""
 
-    status, error_code = 422, 42209
+    status: int = 422
+    error_code: int = 42209
 
 
 class InvalidRuleSetError(RegistryError):
     """A rule of a data contract is not well formed."""
 
-    status, error_code = 422, 42210
+    status: int = 422
+    error_code: int = 42210
 
 
 class ContextNotEmptyError(RegistryError):
     """A context that still has subjects cannot be deleted."""
 
-    status, error_code = 422, 42211
+    status: int = 422
+    error_code: int = 42211
 
     def __init__(self, context: str) -> None:
         super().__init__(f"The specified context '{context}' is not empty.")
@@ -223,22 +245,26 @@ class ContextNotEmptyError(RegistryError):
 class StoreError(RegistryError):
     """The topic `_schemas` cannot be written or read."""
 
-    status, error_code = 500, 50001
+    status: int = 500
+    error_code: int = 50001
 
 
 class StoreTimeoutError(RegistryError):
     """The topic `_schemas` did not answer in time."""
 
-    status, error_code = 500, 50002
+    status: int = 500
+    error_code: int = 50002
 
 
 class ForwardingError(RegistryError):
     """The leader could not be reached."""
 
-    status, error_code = 500, 50003
+    status: int = 500
+    error_code: int = 50003
 
 
 class UnknownLeaderError(RegistryError):
     """No registry leads the cluster now, so nothing can be written."""
 
-    status, error_code = 500, 50004
+    status: int = 500
+    error_code: int = 50004

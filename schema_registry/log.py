@@ -21,7 +21,7 @@ from aliran.schema_registry.errors import StoreError
 from aliran.schema_registry.records import Row
 from aliran.schema_registry.state import State
 
-logger = logging.getLogger("aliran.schema_registry")
+logger: logging.Logger = logging.getLogger("aliran.schema_registry")
 
 TOPIC = "_schemas"
 _LOOK_EVERY_S = 0.1

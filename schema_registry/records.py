@@ -7,7 +7,7 @@ reading, any order is taken: old versions of Karapace wrote another.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -87,12 +87,14 @@ class NoopValue(Model, frozen=True):
 
 
 _encode = msgspec.json.encode
-decode_key = msgspec.json.Decoder(Key).decode
-decode_schema = msgspec.json.Decoder(SchemaValue).decode
-decode_config = msgspec.json.Decoder(ConfigValue).decode
-decode_mode = msgspec.json.Decoder(ModeValue).decode
-decode_delete_subject = msgspec.json.Decoder(DeleteSubjectValue).decode
-decode_noop = msgspec.json.Decoder(NoopValue).decode
+decode_key: Callable[[bytes], Key] = msgspec.json.Decoder(Key).decode
+decode_schema: Callable[[bytes], SchemaValue] = msgspec.json.Decoder(SchemaValue).decode
+decode_config: Callable[[bytes], ConfigValue] = msgspec.json.Decoder(ConfigValue).decode
+decode_mode: Callable[[bytes], ModeValue] = msgspec.json.Decoder(ModeValue).decode
+decode_delete_subject: Callable[[bytes], DeleteSubjectValue] = msgspec.json.Decoder(
+    DeleteSubjectValue
+).decode
+decode_noop: Callable[[bytes], NoopValue] = msgspec.json.Decoder(NoopValue).decode
 
 
 def schema_key(subject: str, version: int) -> bytes:

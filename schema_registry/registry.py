@@ -75,8 +75,8 @@ class Registry:
     ) -> None:
         self.state = state
         self.log = log
-        self.parser = SchemaParser(state)
-        self.writing = threading.RLock()
+        self.parser: SchemaParser = SchemaParser(state)
+        self.writing: threading.RLock = threading.RLock()
         self.default_level = default_level
         self._incompatible_code = incompatible_code
 

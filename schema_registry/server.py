@@ -55,7 +55,7 @@ class RegistryServer:
         self._socket: socket.socket | None = None
         self._log: EmbeddedLog | None = None
         self._app: RegistryApp | None = None
-        self.state = State()
+        self.state: State = State()
 
     @property
     def url(self) -> str:

@@ -47,7 +47,7 @@ class Context:
     def __init__(self) -> None:
         self.ids: dict[int, dict[_Version, None]] = {}
         self.by_digest: dict[bytes, int] = {}
-        self.max_id = 0
+        self.max_id: int = 0
         self.referrers: dict[_Version, dict[_Version, int]] = {}
 
 
@@ -67,15 +67,15 @@ class State:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.subjects: dict[str, dict[int, Registered]] = {}
         self.contexts: dict[str, Context] = {}
         self.configs: dict[str | None, Config] = {}
         self.modes: dict[str | None, Mode] = {}
         self.declared_contexts: set[str] = set()
-        self.generation = 0
+        self.generation: int = 0
         self.skipped: Counter[str] = Counter()
-        self.rows = 0
+        self.rows: int = 0
         self._apply_by_type: dict[str, Callable[[records.Key, bytes | None, int], None]] = {
             "SCHEMA": self._apply_schema,
             "CONFIG": self._apply_config,

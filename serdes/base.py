@@ -44,7 +44,7 @@ class Serde(Generic[T]):
         *,
         name: str | None = None,
     ) -> None:
-        self.name = name or type(self).__name__
+        self.name: str = name or type(self).__name__
         self.serializer: Callable[[T], bytes] = serializer or self._overridden_serializer()
         self.deserializer: Callable[[bytes], T] = deserializer or self._overridden_deserializer()
 

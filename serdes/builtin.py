@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class BytesSerde(Serde[bytes]):
     """Bytes as they are. A bytearray or memoryview is copied; a str is refused."""
 
-    inline_deserialize = "{x}"
+    inline_deserialize: str | None = "{x}"
 
     def __init__(self) -> None:
         super().__init__(_take_bytes, _same, name="BytesSerde")
@@ -37,8 +37,8 @@ class BytesSerde(Serde[bytes]):
 class StringSerde(Serde[str]):
     """Text as UTF-8. Bytes are refused: decode them first, or use BytesSerde."""
 
-    inline_serialize = "{x}.encode()"
-    inline_deserialize = "{x}.decode()"
+    inline_serialize: str | None = "{x}.encode()"
+    inline_deserialize: str | None = "{x}.decode()"
 
     def __init__(self) -> None:
         super().__init__(str.encode, bytes.decode, name="StringSerde")

@@ -103,7 +103,7 @@ class InvalidRecordError(LogError):
         record_errors: list[tuple[int, str]] | None = None,
     ) -> None:
         super().__init__(message, topic_partition)
-        self.record_errors = record_errors or []
+        self.record_errors: list[tuple[int, str]] = record_errors or []
 
 
 class InvalidTimestampError(LogError):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aliran.broker.embedded import EmbeddedBroker
     from aliran.streams.topology import Topology
 
-logger = logging.getLogger("aliran.streams")
+logger: logging.Logger = logging.getLogger("aliran.streams")
 
 
 class App(FunctionBuilder):
@@ -62,7 +62,7 @@ class App(FunctionBuilder):
         given = {"application_id": application_id, **settings_of(config), **settings}
         if brokers is not None:
             given["brokers"] = brokers
-        self.config = StreamsConfig.from_mapping(given)
+        self.config: StreamsConfig = StreamsConfig.from_mapping(given)
         super().__init__(
             default_key=self.config.default_key, default_value=self.config.default_value
         )

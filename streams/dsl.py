@@ -27,8 +27,8 @@ class Dsl:
     """The plan of one `StreamsBuilder`, its names and its default serdes."""
 
     def __init__(self, default_key: Serde[Any], default_value: Serde[Any]) -> None:
-        self.names = NameGenerator()
-        self.plan = Plan()
+        self.names: NameGenerator = NameGenerator()
+        self.plan: Plan = Plan()
         self.default_key = default_key
         self.default_value = default_value
 

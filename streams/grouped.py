@@ -39,7 +39,7 @@ class KGroupedStream(Aggregations[K, V]):
 
     def __init__(self, place: Place, name: str | None) -> None:
         super().__init__(Group(place, name), None)
-        self.group = self._group
+        self.group: Group = self._group
 
     def cogroup(self, aggregator: Callable[[K, V, A], A | None]) -> CogroupedKStream[K, A]:
         """Aggregate this stream together with others, into one table.

@@ -6,6 +6,7 @@ Its keys sort by time, so that those whose window closes first come first. Kafka
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -16,10 +17,10 @@ K = TypeVar("K")
 KEY_PREFIX_BYTES = 9
 """Time and side in front of the key."""
 
-pack_prefix = Struct(">q?").pack
+pack_prefix: Callable[[int, bool], bytes] = Struct(">q?").pack
 """Time in ms, and whether the record is of the left stream, to the bytes in front of the key."""
 
-unpack_prefix = Struct(">q?").unpack_from
+unpack_prefix: Callable[[bytes], tuple[int, bool]] = Struct(">q?").unpack_from
 
 _LIST_HEAD = Struct(">BI")
 _LENGTH = Struct(">I")

@@ -42,10 +42,10 @@ class Call:
     def __init__(
         self, node: str, context: TaskProcessorContext, stores: dict[str, Any], time_ms: int
     ) -> None:
-        self.node = node
-        self.context = context
-        self.stores = stores
-        self.time_ms = time_ms
+        self.node: str = node
+        self.context: TaskProcessorContext = context
+        self.stores: dict[str, Any] = stores
+        self.time_ms: int = time_ms
         self._read: dict[tuple[str, Any], list[tuple[Any, bytes | None]]] = {}
 
     def watch(self, place: tuple[str, Any], value: Any, serde: Serde[Any]) -> None:

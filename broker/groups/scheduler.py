@@ -44,9 +44,9 @@ class ManualTimer:
     __slots__ = ("cancelled", "due_ms", "function")
 
     def __init__(self, due_ms: int, function: Callable[[], None]) -> None:
-        self.due_ms = due_ms
-        self.function = function
-        self.cancelled = False
+        self.due_ms: int = due_ms
+        self.function: Callable[[], None] = function
+        self.cancelled: bool = False
 
     def cancel(self) -> None:
         """Prevent the call."""

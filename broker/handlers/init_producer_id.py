@@ -23,7 +23,7 @@ from aliran.protocol.messages.init_producer_id import (
     InitProducerIdResponse,
 )
 
-logger = logging.getLogger("aliran.broker")
+logger: logging.Logger = logging.getLogger("aliran.broker")
 
 
 @handler(ApiKey.INIT_PRODUCER_ID, 0, 5)

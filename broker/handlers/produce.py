@@ -33,7 +33,7 @@ from aliran.protocol.messages.produce import (
     TopicProduceResponse,
 )
 
-logger = logging.getLogger("aliran.broker")
+logger: logging.Logger = logging.getLogger("aliran.broker")
 
 
 @handler(ApiKey.PRODUCE, 0, 11, accept_min_version=3)

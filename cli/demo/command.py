@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-app = App(name="demo", help="See a whole job run, on data that comes with the package.")
+app: App = App(name="demo", help="See a whole job run, on data that comes with the package.")
 
 
 @app.command

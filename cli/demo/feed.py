@@ -39,9 +39,9 @@ class Feed:
         logs = [broker.logs.get(partition) for partition in partitions]
         self._logs: list[PartitionLog] = [log for log in logs if log is not None]
         self._held = [log.log_end_offset for log in self._logs]
-        self.held = sum(self._held)
-        self.target = (self.held // tweets + 1) * tweets
-        self.written = 0
+        self.held: int = sum(self._held)
+        self.target: int = (self.held // tweets + 1) * tweets
+        self.written: int = 0
         self._replay = Replay(self._base_ms(now_ms), len(self._logs))
 
     def run(self, recount: Recount) -> Iterator[Chunk]:

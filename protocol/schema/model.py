@@ -35,8 +35,8 @@ class Versions:
     __slots__ = ("first", "last")
 
     def __init__(self, first: int, last: int) -> None:
-        self.first = first
-        self.last = last
+        self.first: int = first
+        self.last: int = last
 
     @classmethod
     def parse(cls, text: str) -> Versions:
@@ -77,16 +77,16 @@ class Field:
     def __init__(self, line: str) -> None:
         name, _, rest = line.partition(": ")
         words = rest.split()
-        self.name = name
+        self.name: str = name
         self.struct: Struct | None = None
         self.tag: int | None = None
-        self.versions = EVERY_VERSION
+        self.versions: Versions = EVERY_VERSION
         self.nullable: Versions | None = None
         kind, question, nullable = words.pop(0).partition("?")
         if question:
             self.nullable = Versions.parse(nullable) if nullable else EVERY_VERSION
-        self.is_array = kind.startswith("[]")
-        self.type = kind.removeprefix("[]")
+        self.is_array: bool = kind.startswith("[]")
+        self.type: str = kind.removeprefix("[]")
         if words and words[0][0].isdigit():
             self.versions = Versions.parse(words.pop(0))
         self.default: str | None = self._usual_default()
@@ -121,7 +121,7 @@ class Struct:
     __slots__ = ("fields", "name")
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
         self.fields: list[Field] = []
 
     def same_fields(self, other: Struct) -> bool:
@@ -147,12 +147,12 @@ class Api:
     __slots__ = ("flexible", "key", "name", "request", "response", "versions")
 
     def __init__(self, text: str) -> None:
-        self.key = -1
-        self.name = ""
-        self.versions = EVERY_VERSION
+        self.key: int = -1
+        self.name: str = ""
+        self.versions: Versions = EVERY_VERSION
         self.flexible: Versions | None = None
-        self.request = Struct("")
-        self.response = Struct("")
+        self.request: Struct = Struct("")
+        self.response: Struct = Struct("")
         self._read([line for line in text.splitlines() if line and not line.startswith("#")])
 
     def _read(self, lines: list[str]) -> None:

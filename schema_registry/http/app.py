@@ -18,7 +18,7 @@ from aliran.schema_registry.errors import BadRequestError, RegistryError
 from aliran.schema_registry.http.requests import Request, answer_type
 from aliran.schema_registry.http.routing import Route, Routes, Work
 
-logger = logging.getLogger("aliran.schema_registry")
+logger: logging.Logger = logging.getLogger("aliran.schema_registry")
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -38,12 +38,14 @@ class Request:
         headers: dict[str, str] | None = None,
         body: bytes = b"",
     ) -> None:
-        self.method = method
-        self.raw_path = raw_path
-        self.segments = [unquote(part) for part in raw_path.split("/") if part]
-        self.query = parse_qsl(query, keep_blank_values=True) if query else []
-        self.headers = headers or {}
-        self.body = body
+        self.method: str = method
+        self.raw_path: str = raw_path
+        self.segments: list[str] = [unquote(part) for part in raw_path.split("/") if part]
+        self.query: list[tuple[str, str]] = (
+            parse_qsl(query, keep_blank_values=True) if query else []
+        )
+        self.headers: dict[str, str] = headers or {}
+        self.body: bytes = body
 
     def text(self, name: str, default: str = "") -> str:
         """Return a parameter, the first where it comes several times."""

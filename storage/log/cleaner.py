@@ -43,7 +43,7 @@ from aliran.storage.log.segment import (
     Segment,
 )
 
-logger = logging.getLogger("aliran.storage.log")
+logger: logging.Logger = logging.getLogger("aliran.storage.log")
 
 MAX_KEYS = 2_000_000
 """A run stops reading dirty segments once it knows this many keys; the next one goes on there."""

@@ -18,7 +18,7 @@ from aliran.storage.errors import DataDirectoryError
 from aliran.storage.log.checkpoints import PARTITION_METADATA_FILE
 from aliran.storage.log.segment import LOG_SUFFIX
 
-logger = logging.getLogger("aliran.storage.log")
+logger: logging.Logger = logging.getLogger("aliran.storage.log")
 
 _PARTITION_DIR = re.compile(r"([A-Za-z0-9._-]{1,249})-(\d{1,10})")
 _DELETE_DIR = re.compile(r".+\.[0-9a-f]{32}-delete")

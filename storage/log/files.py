@@ -26,7 +26,7 @@ from aliran.storage.log.config import LogConfig
 from aliran.storage.log.producer_state import DEFAULT_EXPIRATION_MS, ProducerStateManager
 from aliran.storage.log.segment import INT32_MAX, SNAPSHOT_SUFFIX, Segment, file_name
 
-logger = logging.getLogger("aliran.storage.log")
+logger: logging.Logger = logging.getLogger("aliran.storage.log")
 
 
 class LogStatistics(NamedTuple):
@@ -58,16 +58,20 @@ class LogFiles:
         self.config = config
         self.fs = fs
         self.clock = clock
-        self.log_start_offset = 0
-        self.log_end_offset = 0
-        self.recovery_point = 0
+        self.log_start_offset: int = 0
+        self.log_end_offset: int = 0
+        self.recovery_point: int = 0
         self.compaction_limit: int | None = None
         self.write_checkpoint: Callable[[], None] = _nothing
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.segments: list[Segment] = []
-        self.producers = ProducerStateManager(topic_partition, producer_expiration_ms)
+        self.producers: ProducerStateManager = ProducerStateManager(
+            topic_partition, producer_expiration_ms
+        )
         self.leader_epochs: list[tuple[int, int]] = []
-        self.flush_lock = threading.RLock()  # taken before `lock`, never inside of it
+        self.flush_lock: threading.RLock = (
+            threading.RLock()
+        )  # taken before `lock`, never inside of it
         self._bases: list[int] = []
         self._generation = 0  # grows when bytes that were readable are replaced
         self._directory_changed = True
@@ -75,7 +79,7 @@ class LogFiles:
         self._unflushed_snapshots: list[str] = []
         self._last_flush_ms = clock.time_ms()
         self._unflushable: FileSystemError | None = None
-        self.closed = False
+        self.closed: bool = False
 
     # rolling
 

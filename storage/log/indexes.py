@@ -31,8 +31,8 @@ class _SparseIndex:
 
     def __init__(self, fs: FileSystem, path: str, base_offset: int) -> None:
         self._fs = fs
-        self.path = path
-        self.base_offset = base_offset
+        self.path: str = path
+        self.base_offset: int = base_offset
         self._first = array("i")
         self._second = array("i")
         self._written = -1  # entries that are in the file; -1: the file is to be written anew

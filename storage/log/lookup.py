@@ -18,7 +18,7 @@ from aliran.storage.log.segment import SNAPSHOT_SUFFIX, Segment
 if TYPE_CHECKING:
     from aliran.storage.log.partition_log import PartitionLog
 
-logger = logging.getLogger("aliran.storage.log")
+logger: logging.Logger = logging.getLogger("aliran.storage.log")
 
 
 def offset_for_timestamp(log: PartitionLog, timestamp_ms: int) -> tuple[int, int] | None:

@@ -42,7 +42,7 @@ from aliran.storage.log.producer_state import DEFAULT_EXPIRATION_MS
 from aliran.storage.log.recovery import StoppedAt, load_log
 from aliran.storage.log.retention import delete_old_segments
 
-logger = logging.getLogger("aliran.storage.log")
+logger: logging.Logger = logging.getLogger("aliran.storage.log")
 
 LOCK_FILE = ".lock"
 _CHECKPOINT_FILES = {RECOVERY_POINT_FILE, LOG_START_FILE, CLEANER_FILE, REPLICATION_FILE}
@@ -73,10 +73,10 @@ class LogManager:
         own_names: Collection[str] = (),
         producer_expiration_ms: int = DEFAULT_EXPIRATION_MS,
     ) -> None:
-        self.data_dir = os.fspath(data_dir)
+        self.data_dir: str = os.fspath(data_dir)
         self.fs = fs
         self.clock = clock
-        self.default_config = default_config or LogConfig()
+        self.default_config: LogConfig = default_config or LogConfig()
         self._topic_config = topic_config
         self._own_names = _OWN_FILES | set(own_names)
         self._producer_expiration_ms = producer_expiration_ms

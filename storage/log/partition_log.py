@@ -90,6 +90,10 @@ class PartitionLog(LogFiles):
             a crash must not find older ones.
     """
 
+    log_end_offset: int
+    log_start_offset: int
+    recovery_point: int
+
     def __init__(
         self,
         topic_partition: TopicPartition,

@@ -39,7 +39,7 @@ from aliran.storage.log.segment import (
     Segment,
 )
 
-logger = logging.getLogger("aliran.storage.log")
+logger: logging.Logger = logging.getLogger("aliran.storage.log")
 
 _SIDE_FILES = (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX)
 _KNOWN = {LEADER_EPOCH_FILE, PARTITION_METADATA_FILE}

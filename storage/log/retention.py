@@ -14,7 +14,7 @@ from aliran.storage.log.lookup import snapshot_offsets
 from aliran.storage.log.partition_log import PartitionLog
 from aliran.storage.log.segment import Segment
 
-logger = logging.getLogger("aliran.storage.log")
+logger: logging.Logger = logging.getLogger("aliran.storage.log")
 
 
 def delete_old_segments(log: PartitionLog, now_ms: int) -> int:

@@ -77,20 +77,24 @@ class Segment:
         self, fs: FileSystem, directory: str, base_offset: int, created_ms: int, suffix: str = ""
     ) -> None:
         self._fs = fs
-        self.base_offset = base_offset
-        self.stem = f"{directory}/{file_name(base_offset)}"
-        self.log_path = self.stem + LOG_SUFFIX + suffix
-        self.offset_index = OffsetIndex(fs, self.stem + INDEX_SUFFIX + suffix, base_offset)
-        self.time_index = TimeIndex(fs, self.stem + TIME_INDEX_SUFFIX + suffix, base_offset)
+        self.base_offset: int = base_offset
+        self.stem: str = f"{directory}/{file_name(base_offset)}"
+        self.log_path: str = self.stem + LOG_SUFFIX + suffix
+        self.offset_index: OffsetIndex = OffsetIndex(
+            fs, self.stem + INDEX_SUFFIX + suffix, base_offset
+        )
+        self.time_index: TimeIndex = TimeIndex(
+            fs, self.stem + TIME_INDEX_SUFFIX + suffix, base_offset
+        )
         self._log: File | None = None
         self._ended = False
-        self.size = 0
-        self.created_ms = created_ms
+        self.size: int = 0
+        self.created_ms: int = created_ms
         self.first_timestamp: int | None = None
-        self.max_timestamp = -1
-        self.offset_of_max_timestamp = base_offset
+        self.max_timestamp: int = -1
+        self.offset_of_max_timestamp: int = base_offset
         self._since_index = 0
-        self.trusted_from = 0
+        self.trusted_from: int = 0
 
     @property
     def log(self) -> File:

@@ -49,7 +49,7 @@ class ChangeBuffer:
     def __init__(self, name: str) -> None:
         self.name = name
         self.staged: dict[bytes, bytes | None] = {}
-        self.size_bytes = 0
+        self.size_bytes: int = 0
         self._by_key: dict[bytes, tuple[int, BufferedValue]] = {}
         # By time, then key; may hold entries that are gone, which are skipped.
         self._order: list[tuple[int, bytes]] = []

@@ -8,6 +8,7 @@ segment, then key, then time; a whole segment is one range and expires by one ra
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
@@ -24,13 +25,13 @@ _SUFFIX = Struct(">qI")
 _START = Struct(">q")
 _SESSION = Struct(">qq")
 
-pack_segment = _SEGMENT.pack
+pack_segment: Callable[[int], bytes] = _SEGMENT.pack
 """Segment number to the 8 bytes that begin a database key."""
 
-pack_suffix = _SUFFIX.pack
+pack_suffix: Callable[[int, int], bytes] = _SUFFIX.pack
 """Window start in ms and sequence to the 12 bytes that end a key."""
 
-unpack_suffix = _SUFFIX.unpack
+unpack_suffix: Callable[[bytes], tuple[int, int]] = _SUFFIX.unpack
 
 
 class WindowKey(NamedTuple):
@@ -70,10 +71,10 @@ class SessionKey(NamedTuple):
     end_ms: int
 
 
-pack_session = _SESSION.pack
+pack_session: Callable[[int, int], bytes] = _SESSION.pack
 """Session end and start in ms to the 16 bytes that end a key."""
 
-unpack_session = _SESSION.unpack_from
+unpack_session: Callable[[bytes, int], tuple[int, int]] = _SESSION.unpack_from
 
 
 def session_changelog_key(key: bytes, start_ms: int, end_ms: int) -> bytes:

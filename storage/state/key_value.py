@@ -10,13 +10,13 @@ from aliran.storage.state.key_schemas import prefix_end
 from aliran.storage.state.staging import StagedReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aliran.storage.state.database import KeyRange, StateDatabase
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
-pack_timestamp = Struct(">q").pack
+pack_timestamp: Callable[[int], bytes] = Struct(">q").pack
 """Milliseconds to the 8 bytes before the value in a timestamped store."""
 
 

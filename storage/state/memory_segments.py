@@ -26,8 +26,8 @@ class ExactExpiry:
         self.name = name
         self.retention_ms = retention_ms
         self.staged: dict[bytes, bytes | None] = {}
-        self.observed_stream_time = NO_TIME
-        self.dropped = 0
+        self.observed_stream_time: int = NO_TIME
+        self.dropped: int = 0
         self._index = TimeIndex(retention_ms // 8)
 
     def approximate_num_entries(self) -> int:

@@ -30,6 +30,8 @@ class MemorySessionStore(ExactExpiry):
         ConfigError: The retention is not above 0.
     """
 
+    dropped: int
+
     def __init__(self, name: str, retention_ms: int) -> None:
         check_retention(name, retention_ms)
         super().__init__(name, retention_ms)

@@ -32,6 +32,8 @@ class MemoryWindowStore(ExactExpiry):
         ConfigError: A duration is not above 0, or retention is shorter than a window.
     """
 
+    dropped: int
+
     def __init__(
         self,
         name: str,

@@ -36,8 +36,8 @@ class RecentEntries:
         max_entries: int = MAX_ENTRIES,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        self.index = TimeIndex(bucket_ms)
-        self.complete_from = complete_from
+        self.index: TimeIndex = TimeIndex(bucket_ms)
+        self.complete_from: int = complete_from
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._bytes = 0

@@ -76,7 +76,7 @@ class RocksDBStateDatabase:
         store_options: Mapping[str, RocksDBOptions] | None = None,
     ) -> None:
         self._store_options = dict(store_options or {})
-        self.path = os.fspath(path)
+        self.path: str = os.fspath(path)
         self._store_names = sorted(set(store_names))
         self._iterators: weakref.WeakSet[_RangeIterator] = weakref.WeakSet()
         self._families: dict[str, Rdict] = {}

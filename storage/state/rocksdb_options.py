@@ -35,9 +35,11 @@ class SharedMemory:
     def __init__(
         self, block_cache_bytes: int = 192 * _MIB, write_buffer_bytes: int = 128 * _MIB
     ) -> None:
-        self.block_cache = Cache(block_cache_bytes)
-        self.write_buffers = WriteBufferManager.new_write_buffer_manager_with_cache(
-            write_buffer_bytes, False, self.block_cache
+        self.block_cache: Cache = Cache(block_cache_bytes)
+        self.write_buffers: WriteBufferManager = (
+            WriteBufferManager.new_write_buffer_manager_with_cache(
+                write_buffer_bytes, False, self.block_cache
+            )
         )
 
     def statistics(self) -> dict[str, int]:

@@ -65,7 +65,7 @@ class SegmentedBytesStore:
         self.retention_ms = retention_ms
         self.segment_interval_ms = interval
         self.staged: dict[bytes, bytes | None] = {}
-        self.dropped = 0
+        self.dropped: int = 0
         self._read = database.getter(name)
         self._reader = StagedReader(name, database, self.staged)
         state = self._read(STATE_KEY)

@@ -126,6 +126,8 @@ class SessionBytesStore(SegmentedBytesStore):
         UnknownStoreError: The database has no store of that name.
     """
 
+    dropped: int
+
     def __init__(
         self,
         name: str,

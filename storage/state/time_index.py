@@ -29,7 +29,7 @@ class TimeIndex:
     __slots__ = ("_bucket_ms", "_buckets", "_by_key", "count")
 
     def __init__(self, bucket_ms: int) -> None:
-        self.count = 0
+        self.count: int = 0
         self._bucket_ms = max(1, bucket_ms)
         self._by_key: dict[bytes, list[TimedValue]] = {}
         # The keys that may have entries in a span of time.

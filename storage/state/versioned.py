@@ -62,6 +62,8 @@ class VersionedBytesStore(SegmentedBytesStore):
         UnknownStoreError: The database has no store of that name.
     """
 
+    dropped: int
+
     def __init__(
         self,
         name: str,

@@ -22,8 +22,8 @@ class Versions:
     __slots__ = ("next_time", "records")
 
     def __init__(self, next_time: int, records: list[tuple[int, bytes | None]]) -> None:
-        self.next_time = next_time
-        self.records = records
+        self.next_time: int = next_time
+        self.records: list[tuple[int, bytes | None]] = records
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Versions:

@@ -66,6 +66,9 @@ class WindowBytesStore(SegmentedBytesStore):
         UnknownStoreError: The database has no store of that name.
     """
 
+    dropped: int
+    observed_stream_time: int
+
     def __init__(
         self,
         name: str,

@@ -170,20 +170,20 @@ class Compiler:
     """Compiles the nodes of one task; use `compile_nodes`."""
 
     def __init__(self, nodes: Sequence[op.Node], bindings: Bindings, file_name: str) -> None:
-        self.nodes = {node.name: node for node in nodes}
+        self.nodes: dict[str, op.Node] = {node.name: node for node in nodes}
         self._index = {node.name: number for number, node in enumerate(nodes)}
         self._children: dict[str, list[op.Node]] = {node.name: [] for node in nodes}
         for node in nodes:
             for parent in dict.fromkeys(getattr(node, "parents", ())):
                 self._children[parent].append(node)
         self.bindings = bindings
-        self.code = SourceCode(file_name)
+        self.code: SourceCode = SourceCode(file_name)
         self._numbers = count()
         self._functions = {name for name in self.nodes if self._needs_function(name)}
         self._written: set[str] = set()
         # Assignments in front of the loop that is being written; None outside of loops.
         self.prologue: list[str] | None = None
-        self.senders_of_old_values = senders_of_old_values(nodes)
+        self.senders_of_old_values: set[str] = senders_of_old_values(nodes)
         # What operators keep in memory, by store: several nodes, or codes of a node, share it.
         self.operator_state: dict[str, Any] = {}
         self._forwarders: dict[str, tuple[Any, ...]] = {}

@@ -39,7 +39,8 @@ class JoinWindowTable:
         serdes: tuple[Serde[Any], Serde[Any]],
         changelog: ChangelogBuffer | None,
     ) -> None:
-        self.key_serde, self.value_serde = serdes
+        self.key_serde: Serde[Any] = serdes[0]
+        self.value_serde: Serde[Any] = serdes[1]
         self._store = store
         self._changelog = changelog
 
@@ -210,5 +211,5 @@ class Throttle:
     __slots__ = ("interval_ms", "time_ms")
 
     def __init__(self, interval_ms: int, time_ms: Callable[[], int]) -> None:
-        self.interval_ms = interval_ms
-        self.time_ms = time_ms
+        self.interval_ms: int = interval_ms
+        self.time_ms: Callable[[], int] = time_ms

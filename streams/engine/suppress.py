@@ -50,10 +50,11 @@ class SuppressTable:
         serdes: tuple[Serde[Any], Serde[Any]],
         changelog: ChangelogBuffer | None,
     ) -> None:
-        self.name = buffer.name
+        self.name: str = buffer.name
         self.buffer = buffer
         self.now_ms: Callable[[], int] = SystemClock().time_ms
-        self.key_serde, self.value_serde = serdes
+        self.key_serde: Serde[Any] = serdes[0]
+        self.value_serde: Serde[Any] = serdes[1]
         self._changelog = changelog
 
     def restored(self) -> None:

@@ -78,10 +78,11 @@ class Table(ABC):
         initial: Any,
     ) -> None:
         self.name = name
-        self.key_serde, self.value_serde = serdes
-        self.caching = budget is not None
+        self.key_serde: Serde[Any] = serdes[0]
+        self.value_serde: Serde[Any] = serdes[1]
+        self.caching: bool = budget is not None
         self.versioned = False
-        self.keys_are_typed = type(self.key_serde) in CANONICAL
+        self.keys_are_typed: bool = type(self.key_serde) in CANONICAL
         self._keeps_values = type(self.value_serde) in _IMMUTABLE
         self._changelog = changelog
         self._budget = budget

@@ -56,7 +56,7 @@ class FinalEmitter:
         self._now_ms = now_ms
         self._interval_ms = interval_ms
         self._next_ms = 0
-        self.last_close = marks.get(store, -1)
+        self.last_close: int = marks.get(store, -1)
 
     def is_due(self, close_time: int) -> bool:
         """Tell whether to look for closed windows now; counts as a look if so."""

@@ -30,7 +30,7 @@ from aliran.streams.processor import ConsumerRecord, Record
 from aliran.streams.runtime.failures import OR_SKIP
 from aliran.streams.runtime.record_run import CurrentRecord
 
-logger = logging.getLogger("aliran.streams")
+logger: logging.Logger = logging.getLogger("aliran.streams")
 
 Guard = Callable[[Exception, Any, Any, int, Headers | None], None]
 """`guard(error, key, value, timestamp, headers)` returns to go on, or raises."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aliran.clients.transport import Transport
     from aliran.core.clock import Clock
 
-logger = logging.getLogger("aliran.streams")
+logger: logging.Logger = logging.getLogger("aliran.streams")
 
 _POLL_INTERVAL_S = 0.1
 """How often the ends of global topics are asked for. Kafka: `poll.ms`."""

@@ -14,7 +14,7 @@ from aliran.streams.errors import TopologyError
 from aliran.streams.topology import Topology
 from aliran.streams.window_operators import MAX_TIME
 
-logger = logging.getLogger("aliran.streams")
+logger: logging.Logger = logging.getLogger("aliran.streams")
 
 _DAY_MS = 86_400_000
 

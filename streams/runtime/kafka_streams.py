@@ -34,7 +34,7 @@ from aliran.streams.runtime.task import TaskEnvironment
 from aliran.streams.runtime.task_factory import RestoreListener, TaskFactory
 from aliran.streams.topology import Topology
 
-logger = logging.getLogger("aliran.streams")
+logger: logging.Logger = logging.getLogger("aliran.streams")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class KafkaStreams:
         *,
         clock: Clock | None = None,
     ) -> None:
-        self.config = StreamsConfig.from_mapping(config)
-        self.state = State.CREATED
+        self.config: StreamsConfig = StreamsConfig.from_mapping(config)
+        self.state: State = State.CREATED
         self.error: Exception | None = None
         self._topology = with_default_serdes(
             topology, serde_for(self.config.default_key), serde_for(self.config.default_value)

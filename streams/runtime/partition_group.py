@@ -22,7 +22,7 @@ class PartitionGroup:
     """The input partitions of one task."""
 
     def __init__(self, queues: Sequence[RecordQueue]) -> None:
-        self.queues = list(queues)
+        self.queues: list[RecordQueue] = list(queues)
         self._heap: JavaHeap[RecordQueue] = JavaHeap(attrgetter("head_timestamp"))
         self._queued: set[int] = set()
         self._before_run: list[RecordQueue] = []  # the heap

@@ -22,8 +22,8 @@ class Punctuation:
     def __init__(
         self, start_ms: int, interval_ms: int, punctuator: Callable[[int], None], node: str
     ) -> None:
-        self.due_ms = start_ms
-        self.cancelled = False
+        self.due_ms: int = start_ms
+        self.cancelled: bool = False
         self.node = node
         self.punctuator = punctuator
         self._interval_ms = interval_ms

@@ -29,8 +29,8 @@ class RecordQueue:
         extract: Timestamps,
     ) -> None:
         self.topic_partition = topic_partition
-        self.functions = functions
-        self.partition_time_ms = -1
+        self.functions: SourceFunctions = functions
+        self.partition_time_ms: int = -1
         self._extract = extract
         self._batches: deque[Columns] = deque()
         self._position = 0  # within the first batch

@@ -11,7 +11,7 @@ from aliran.core.types import Columns
 from aliran.streams.handlers import Result
 from aliran.streams.runtime.task import StreamTask
 
-logger = logging.getLogger("aliran.streams")
+logger: logging.Logger = logging.getLogger("aliran.streams")
 
 _REFUSED_AT_ONCE = 1_000
 """Records sent at once where errors are handled: transports take or refuse so many together."""

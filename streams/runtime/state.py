@@ -27,7 +27,7 @@ class State(Enum):
     ERROR = "ERROR"
 
 
-NEXT = {
+NEXT: dict[State, set[State]] = {
     State.CREATED: {State.REBALANCING, State.PENDING_SHUTDOWN},
     State.REBALANCING: {State.RUNNING, State.PENDING_SHUTDOWN, State.PENDING_ERROR},
     State.RUNNING: {State.REBALANCING, State.PENDING_SHUTDOWN, State.PENDING_ERROR},

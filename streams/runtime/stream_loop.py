@@ -31,7 +31,7 @@ from aliran.streams.runtime.sending import send, send_dead_letters
 from aliran.streams.runtime.task import StreamTask, TaskId, TaskStatistics, combined
 from aliran.streams.runtime.task_factory import TaskFactory
 
-logger = logging.getLogger("aliran.streams")
+logger: logging.Logger = logging.getLogger("aliran.streams")
 
 _MAX_WAIT_MS = 60_000
 _PURGE_INTERVAL_S = 30
@@ -73,7 +73,7 @@ class StreamLoop:
         global_state: GlobalState,
     ) -> None:
         self.tasks: dict[TaskId, StreamTask] = {}
-        self.commits = 0
+        self.commits: int = 0
         self._transport = transport
         self._factory = factory
         self._settings = settings

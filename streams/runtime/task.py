@@ -48,7 +48,7 @@ from aliran.streams.runtime.task_stores import TaskStores
 from aliran.streams.runtime.timestamps import timestamps_with
 from aliran.streams.topology import Topology
 
-logger = logging.getLogger("aliran.streams")
+logger: logging.Logger = logging.getLogger("aliran.streams")
 
 
 class TaskId(NamedTuple):
@@ -158,16 +158,18 @@ class StreamTask:
         stores: TaskStores,
     ) -> None:
         self.id = task_id
-        self.statistics = TaskStatistics()
+        self.statistics: TaskStatistics = TaskStatistics()
         self.stores = stores
-        self.stream_time_punctuations = PunctuationQueue()
-        self.wall_clock_punctuations = PunctuationQueue()
+        self.stream_time_punctuations: PunctuationQueue = PunctuationQueue()
+        self.wall_clock_punctuations: PunctuationQueue = PunctuationQueue()
         self.commit_requested = False
         self.processor_metadata: dict[str, int] = {}
-        self.origins = RecordOrigins(self)
+        self.origins: RecordOrigins = RecordOrigins(self)
         self._nodes = nodes
         self._environment = environment
-        self.errors = TaskErrors(environment.handlers, self, environment.partition_count)
+        self.errors: TaskErrors = TaskErrors(
+            environment.handlers, self, environment.partition_count
+        )
         self._stream_time_ms = -1
         self._sinks: dict[tuple[str, int | None, int], SinkBuffer] = {}
         self._send_order: list[SinkBuffer] = []

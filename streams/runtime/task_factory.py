@@ -18,7 +18,7 @@ from aliran.streams.runtime.store_kinds import rocksdb_options
 from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId
 from aliran.streams.runtime.task_stores import Restorer, TaskDatabases, TaskStores
 
-logger = logging.getLogger("aliran.streams")
+logger: logging.Logger = logging.getLogger("aliran.streams")
 
 RestoreListener = Callable[[str, TopicPartition, int, int], None]
 """Called with (store, changelog, records restored so far, records in all)."""

@@ -12,7 +12,7 @@ from aliran.streams.errors import ProcessingError
 from aliran.streams.processor import ConsumerRecord, fail_on_invalid_timestamp
 from aliran.streams.runtime.failures import user_frame
 
-logger = logging.getLogger("aliran.streams")
+logger: logging.Logger = logging.getLogger("aliran.streams")
 
 
 def extract_plain(columns: Columns, partition_time_ms: int) -> list[int | None] | list[int]:  # noqa: ARG001

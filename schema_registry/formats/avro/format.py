@@ -26,6 +26,7 @@ class AvroSchema:
     schema_type: SchemaType = "AVRO"
 
     def __init__(self, text: str, references: Mapping[str, str], *, strict: bool) -> None:
+        self.type: AvroType
         *referred, self.type = parse([*references.values(), text], strict=strict)
         self._references = dict(references)
         self._strict = strict
