@@ -69,9 +69,8 @@ class LogFiles:
             topic_partition, producer_expiration_ms
         )
         self.leader_epochs: list[tuple[int, int]] = []
-        self.flush_lock: threading.RLock = (
-            threading.RLock()
-        )  # taken before `lock`, never inside of it
+        # Taken before `lock`, never inside of it.
+        self.flush_lock: threading.RLock = threading.RLock()
         self._bases: list[int] = []
         self._generation = 0  # grows when bytes that were readable are replaced
         self._directory_changed = True
