@@ -305,7 +305,7 @@ class Plan:
     def user_of(self, stores: Iterable[str]) -> PlanNode | None:
         """Return the first processor that uses one of these stores, None where there is none."""
         wanted = set(stores)
-        for step in self._steps:
+        for step in self.steps:
             if isinstance(step, ProcessorPlan) and wanted & set(step.stores):
                 return step
         return None
