@@ -65,6 +65,7 @@ class EmbeddedTransport:
         self._topics: list[str] = []
         self._listener: RebalanceListener | None = None
         self._assigned = False
+        self._revokes = False
         self._positions: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         # What this application has written to partitions that it reads next, by partition.
@@ -85,6 +86,10 @@ class EmbeddedTransport:
         """Return the number of partitions of those of `topics` that exist."""
         found = {name: self._broker.topics.get(name) for name in topics}
         return {name: topic.partitions for name, topic in found.items() if topic is not None}
+
+    def topics(self) -> dict[str, int]:
+        """Return the number of partitions of all topics there are."""
+        return {t.name: t.partitions for t in self._broker.topics.all() if not t.internal}
 
     def create_topics(self, specs: Iterable[TopicSpec]) -> None:
         """Create topics; those that exist already are left as they are."""
@@ -112,6 +117,11 @@ class EmbeddedTransport:
         running.add(group_id)
         self._broker.offsets.pin(group_id)  # no visible members, but not to be forgotten either
         self._group_id, self._topics, self._listener = group_id, list(topics), listener
+
+    def subscribe(self, topics: Collection[str]) -> None:
+        """Read other topics than until now; the next poll revokes and assigns."""
+        self._topics = list(topics)
+        self._revokes, self._assigned = self._assigned, False
 
     def claim(self, topics: Collection[str]) -> None:
         """Cut `topics` back to where the last commit left them."""
@@ -143,6 +153,9 @@ class EmbeddedTransport:
     def poll(self, max_wait_ms: int) -> list[Columns]:
         """Return what has arrived, waiting up to `max_wait_ms` when there is nothing."""
         if not self._assigned and self._listener is not None:
+            if self._revokes:
+                self._revokes = False
+                self._listener.on_revoked(list(self._positions), lost=False)
             self._assigned = True
             self._listener.on_assigned(self._all_partitions())
         self._wake.clear()
@@ -162,7 +175,10 @@ class EmbeddedTransport:
 
     def lag(self, partition: TopicPartition) -> int | None:
         """Return how many records lie beyond those that `poll` has returned."""
-        return max(0, self._log(partition).log_end_offset - self._positions.get(partition, 0))
+        log = self._broker.logs.get(partition)  # None: deleted, and the next poll says so
+        return (
+            None if log is None else max(0, log.log_end_offset - self._positions.get(partition, 0))
+        )
 
     def is_at_end(self, partitions: Collection[TopicPartition]) -> bool:
         """Return whether `poll` has returned all that these partitions hold by now."""

@@ -47,6 +47,7 @@ BATCH_RECORDS = 10_000
 """The most records that one `poll` returns."""
 
 _ERRORS_EVERY_S = 0.2
+_OF_THE_BROKERS = ("__consumer_offsets", "__transaction_state", "__share_group_state")
 _FIRST_CONTACT_S = 10.0
 
 _log = logging.getLogger("aliran.clients.kafka")
@@ -114,6 +115,17 @@ class KafkaTransport:
                 continue
         return counts
 
+    def topics(self) -> dict[str, int]:
+        """Return the number of partitions of all topics there are, the brokers' own left out."""
+        found = self._call(
+            self._admin.list_topics, "listing topics", timeout=self._request_timeout_s()
+        )
+        return {
+            name: len(topic.partitions)
+            for name, topic in found.topics.items()
+            if name not in _OF_THE_BROKERS and topic.error is None
+        }
+
     def create_topics(self, specs: Iterable[TopicSpec]) -> None:
         """Create topics; those that exist already are left as they are."""
         wanted = {spec.name: spec for spec in specs}
@@ -162,11 +174,24 @@ class KafkaTransport:
         """Subscribe as a member of `group_id`; assignments arrive during `poll`."""
         if self._consumer is not None:
             raise TransportError(f"this transport has joined group {self._group_id!r} already")
-        self._group_id, self._listener, self._topics = group_id, listener, frozenset(topics)
+        self._group_id, self._listener = group_id, listener
         self._consumer = settings_of.make_client(
             Consumer, settings_of.member_settings(self._common, group_id)
         )
-        self._consumer.subscribe(
+        self.subscribe(topics)
+
+    def subscribe(self, topics: Collection[str]) -> None:
+        """Read other topics than until now; what is assigned is revoked, a new assignment follows.
+
+        Members agree on what to read as soon as each has seen it; until then a topic may have no
+        reader. With no topic at all librdkafka joins no group: the assignment is empty.
+        """
+        self._topics = frozenset(topics)
+        if not topics:
+            self._member().unsubscribe()
+            self._rebalanced = True
+            return
+        self._member().subscribe(
             sorted(topics),
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
@@ -376,6 +401,8 @@ class KafkaTransport:
         if error is not None:
             raise error
         assigned, self._to_assign = self._to_assign, None
+        if assigned is None and not self._topics:
+            assigned = []
         if assigned is not None and self._listener is not None:
             self._listener.on_assigned(assigned)
 

@@ -13,6 +13,7 @@ from aliran.clients.kafka_messages import Messages
 from aliran.clients.transport import GroupFencedError, TransportError, UnknownTopicError
 
 PARTITION_EOF: Final = KafkaError._PARTITION_EOF
+UNKNOWN_PARTITION: Final = KafkaError._UNKNOWN_PARTITION
 """What a reader is told at the end of a partition."""
 
 _log = logging.getLogger("aliran.clients.kafka")

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from aliran.clients import kafka_settings as settings_of
-from aliran.clients.kafka_errors import ErrorWatch
+from aliran.clients.kafka_errors import UNKNOWN_PARTITION, ErrorWatch, error_of
 from aliran.core.types import Columns, TopicPartition
 
 
@@ -50,8 +50,19 @@ class KafkaWriter:
             except BufferError:
                 self._produce_when_there_is_room(record)
             except KafkaException as error:
-                raise self._watch.translated(error, f"sending to {topic}-{partition}") from error
+                self._produce_once_known(record, error)
         self._producer.poll(0)
+
+    def _produce_once_known(self, record: tuple[Any, ...], error: KafkaException) -> None:
+        """Send to a partition that may have come since the producer last looked at the topic."""
+        doing = f"sending to {record[0]}-{record[3]}"
+        if error_of(error).code() != UNKNOWN_PARTITION:
+            raise self._watch.translated(error, doing) from error
+        try:
+            self._producer.list_topics(record[0], timeout=10)
+            self._producer.produce(*record)
+        except KafkaException as second:
+            raise self._watch.translated(second, doing) from second
 
     def _produce_when_there_is_room(self, record: tuple[Any, ...]) -> None:
         while True:

@@ -81,6 +81,10 @@ class Transport(Protocol):
         """Return the number of partitions of those of `topics` that exist."""
         ...
 
+    def topics(self) -> dict[str, int]:
+        """Return the number of partitions of all topics there are, the broker's own left out."""
+        ...
+
     def create_topics(self, specs: Iterable[TopicSpec]) -> None:
         """Create topics; those that exist already are left as they are.
 
@@ -99,11 +103,18 @@ class Transport(Protocol):
         """Subscribe as a member of `group_id`; assignments arrive during `poll`."""
         ...
 
+    def subscribe(self, topics: Collection[str]) -> None:
+        """Read other topics than until now; what is assigned is revoked, a new assignment follows.
+
+        Called by a member of a group from outside of `poll`.
+        """
+        ...
+
     def claim(self, topics: Collection[str]) -> None:
         """Say which topics this application alone writes (its changelogs and repartition topics).
 
-        Called once after `join` and before restoring. A transport that can undo writes takes these
-        topics back to the last commit; others do nothing.
+        Called after `join`, and again where there are more, before restoring. A transport that can
+        undo writes takes these topics back to the last commit; others do nothing.
         """
         ...
 

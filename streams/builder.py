@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from aliran.serdes import SerdeLike, serde_for
@@ -23,6 +25,7 @@ from aliran.streams.naming import check_name
 from aliran.streams.operators import AnyFunction, StoreSpec
 from aliran.streams.optimization import optimizers
 from aliran.streams.runtime.config import StreamsConfig
+from aliran.streams.patterns import check_pattern
 
 if TYPE_CHECKING:
     from aliran.streams.describe import TopologyDescription
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V = TypeVar("V")
 
-Topics = str | Iterable[str]
+Topics = str | Iterable[str] | re.Pattern[str]
 
 
 class StreamsBuilder(GlobalBuilder):
@@ -116,7 +119,8 @@ class StreamsBuilder(GlobalBuilder):
         """Read a topic, or several, as a stream.
 
         Args:
-            topics: Name of a topic, or names of several.
+            topics: Name of a topic, or names of several; or a pattern, `re.compile("orders-.*")`,
+                that the whole name of a topic has to match. Topics that come later are read too.
             consumed: The keywords as an object.
             keywords: `key` and `value`: type or serde, by default the builder's (str). `name` of
                 the source. `timestamp_extractor`: see
@@ -127,9 +131,12 @@ class StreamsBuilder(GlobalBuilder):
             TopologyError: A name is illegal or taken.
         """
         config = with_keywords("stream", consumed, Consumed(), **keywords)
-        names = topic_names(topics)
+        pattern = topics if isinstance(topics, re.Pattern) else None
+        names = topic_names(topics) if pattern is None else ()
         source = self._dsl.names.processor("KSTREAM-SOURCE-", config.name)
         node = self._source(source, names, config)
+        if pattern is not None:
+            node = replace(node, pattern=check_pattern("stream", pattern))
         step = SourcePlan(source, node)
         self._dsl.plan.add(step)
         serdes = (node.key_serde, node.value_serde)

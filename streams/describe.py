@@ -42,6 +42,8 @@ class NodeDescription:
         node = self.node
         if isinstance(node, SourceNode):
             # A copy of a set: the second pass is the copy's.
+            if node.pattern is not None:
+                return f"Source: {node.name} (topics: {node.pattern.pattern}){forward}"
             topics = hash_set_order(node.topics, capacity=copy_capacity(len(node.topics)))
             return f"Source: {node.name} (topics: [{', '.join(topics)}]){forward}"
         if isinstance(node, ProcessorNode):

@@ -89,7 +89,7 @@ def _topics(topology: Topology) -> list[str]:
 
 def _topics_of(node: Node) -> tuple[str, ...]:
     if isinstance(node, SourceNode):
-        return tuple(map(str, node.topics))
+        return node.topics if node.pattern is None else (node.pattern.pattern,)
     if isinstance(node, SinkNode):
         return (node.topic if isinstance(node.topic, str) else f"chosen by {node.name}",)
     return ()

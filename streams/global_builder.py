@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -215,13 +216,13 @@ def topic_names(topics: Any) -> tuple[str, ...]:
     """Return the names that `stream` was given, checked and without repetitions."""
     if isinstance(topics, str):
         return (check_name(topics, "topic name"),)
-    if hasattr(topics, "pattern"):
-        raise TopologyError(
-            f"topics by pattern ({topics.pattern!r}) are not supported: name them, "
-            "stream(['a', 'b'])"
-        )
     if not isinstance(topics, Iterable):
         raise TopologyError(f"stream takes the name of a topic or several, got {topics!r}")
+    topics = tuple(topics)
+    for pattern in (topic for topic in topics if isinstance(topic, re.Pattern)):
+        raise TopologyError(
+            f"a pattern stands alone, and only stream() reads by one; got {pattern.pattern!r}"
+        )
     names = tuple(check_name(topic, "topic name") for topic in topics)
     if not names:
         raise TopologyError("stream takes the name of a topic or several, got none")

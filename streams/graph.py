@@ -10,6 +10,7 @@ the optimisations of `optimization.py`) works on a copy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
@@ -404,13 +405,14 @@ def _parents_first(steps: list[PlanNode]) -> Iterator[PlanNode]:
 
 def _merged_sources(steps: Iterable[PlanNode]) -> Iterator[tuple[PlanNode, PlanNode]]:
     """Yield each source that another one stands in for, since both read the same topics."""
-    mains: dict[str, SourcePlan] = {}
+    mains: dict[str | re.Pattern[str], SourcePlan] = {}
     for step in steps:
         if not isinstance(step, SourcePlan):
             continue
-        earlier = [mains[topic] for topic in step.source.topics if topic in mains]
+        topics = step.source.topics if step.source.pattern is None else (step.source.pattern,)
+        earlier = [mains[topic] for topic in topics if topic in mains]
         if not earlier:
-            mains.update(dict.fromkeys(step.source.topics, step))
+            mains.update(dict.fromkeys(topics, step))
             continue
         main = earlier[0]
         _check_mergeable(main.source, step.source)
@@ -424,9 +426,10 @@ def _check_mergeable(first: SourceNode, second: SourceNode) -> None:
             f"{', '.join(first.topics)}; {second.name!r} reads {', '.join(second.topics)}. "
             "Make one stream a topic and merge() them"
         )
+    read = ", ".join(first.topics) if first.pattern is None else first.pattern.pattern
     if first.offset_reset != second.offset_reset:
         raise TopologyError(
-            f"two streams read {', '.join(first.topics)} with different offset_reset: "
+            f"two streams read {read} with different offset_reset: "
             f"{first.offset_reset!r} ({first.name}) and {second.offset_reset!r} ({second.name})"
         )
     for what, one, other in (
@@ -435,7 +438,7 @@ def _check_mergeable(first: SourceNode, second: SourceNode) -> None:
     ):
         if str(one) != str(other):
             raise TopologyError(
-                f"two streams read {', '.join(first.topics)} but its {what} differently: {one} "
+                f"two streams read {read} but its {what} differently: {one} "
                 f"({first.name}) and {other} ({second.name}). Read it once, use that stream twice"
             )
 

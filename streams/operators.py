@@ -10,6 +10,7 @@ operator, sinks write a topic. The names are those that Kafka Streams would give
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -486,6 +487,8 @@ class SourceNode:
             default (`earliest`).
         is_global: Whether every instance reads all partitions, into a store that all its tasks
             read.
+        pattern: What it reads instead of topics with fixed names; `topics` are then those that
+            match by now, none before the topology runs. See `streams/patterns.py`.
     """
 
     name: str
@@ -495,6 +498,7 @@ class SourceNode:
     timestamp_extractor: AnyFunction | None = None
     offset_reset: Literal["earliest", "latest"] | None = None
     is_global: bool = False
+    pattern: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

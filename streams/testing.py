@@ -25,6 +25,7 @@ from aliran.serdes import Serde, SerdeLike, serde_for
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import IllegalStateError, StreamsError
 from aliran.streams.naming import check_all_named
+from aliran.streams.patterns import source_of
 from aliran.streams.processor import KeyValue, Record
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_default_serdes
@@ -166,7 +167,7 @@ class TopologyTestDriver:
             ProcessingError: The record could not be processed.
         """
         self._check_open()
-        if topic not in self._inputs | self._global_inputs:
+        if not self._reads(topic) and topic not in self._global_inputs:
             raise StreamsError(
                 f"the topology does not read topic {topic!r}; it reads "
                 f"{', '.join(sorted(self._inputs | self._global_inputs)) or 'nothing'}"
@@ -242,6 +243,17 @@ class TopologyTestDriver:
 
     # ------------------------------------------------------------------ inside
 
+    def _reads(self, topic: str) -> bool:
+        """Tell whether a task reads a topic, which it begins to do where a pattern matches."""
+        if topic in self._inputs:
+            return True
+        source = source_of(self._topology, topic, self._application_id)
+        if source is None:
+            return False
+        self._task.read_also(source, topic)
+        self._inputs.add(topic)
+        return True
+
     def _check_open(self) -> None:
         if self._closed:
             raise IllegalStateError("the driver is closed: make a new one")
@@ -260,11 +272,12 @@ class TopologyTestDriver:
             [time_ms],
             [headers] if headers else None,
         )
+        if topic in self._inputs:
+            self._task.add(columns)
         if topic in self._global_inputs and self._global is not None:
+            self._complete()
             self._global.update(columns)
             self._global.stores.commit({})
-            return
-        self._task.add(columns)
 
     def _complete(self) -> None:
         """Process until nothing is queued, committing after each record as Kafka's driver does."""
@@ -283,7 +296,7 @@ class TopologyTestDriver:
             headers = () if columns.headers is None else columns.headers[index]
             key, value = columns.keys[index], columns.values[index]
             queue.append(Record(key, value, columns.timestamps[index], headers))
-            if columns.topic in self._inputs or columns.topic in self._global_inputs:
+            if self._reads(columns.topic) or columns.topic in self._global_inputs:
                 self._enqueue(columns.topic, key, value, columns.timestamps[index], headers)
 
 

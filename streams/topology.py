@@ -35,12 +35,14 @@ class Topology:
         stores: Those that some processor uses.
         repartition_topics: Their names are without the application's prefix.
         copartition_groups: Topic names that must have equal numbers of partitions.
+        copartitioned_sources: The same by names of sources.
     """
 
     nodes: tuple[Node, ...]
     stores: tuple[StoreSpec, ...] = ()
     repartition_topics: tuple[RepartitionTopic, ...] = ()
     copartition_groups: tuple[frozenset[str], ...] = ()
+    copartitioned_sources: tuple[frozenset[str], ...] = ()
 
     def node(self, name: str) -> Node:
         """Return the node of that name.
@@ -174,6 +176,15 @@ class Topology:
             Subtopology(number, tuple(node for node in self.nodes if root[node.name] == group))
             for number, group in enumerate(groups)
         )
+
+
+def copartition_groups(
+    nodes: Iterable[Node], sources: Iterable[frozenset[str]]
+) -> tuple[frozenset[str], ...]:
+    """Return the topics that groups of sources read, where there are several."""
+    topics = {node.name: node.topics for node in nodes if isinstance(node, SourceNode)}
+    groups = (frozenset(t for name in group for t in topics.get(name, ())) for group in sources)
+    return tuple(dict.fromkeys(group for group in groups if len(group) > 1))
 
 
 def _is_global(part: Subtopology) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -21,7 +22,8 @@ from aliran.streams.operators import (
     SourceNode,
     StoreSpec,
 )
-from aliran.streams.topology import Topology, parents_of
+from aliran.streams.patterns import check_pattern, overlap
+from aliran.streams.topology import Topology, copartition_groups, parents_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -52,6 +54,7 @@ class TopologyBuilder:
         self._nodes: dict[str, Node] = {}
         self._stores: dict[str, StoreSpec] = {}
         self._topic_readers: dict[str, str] = {}
+        self._patterns: dict[str, re.Pattern[str]] = {}
         self._repartition_topics: dict[str, RepartitionTopic] = {}
         self._copartitioned_sources: list[frozenset[str]] = []
 
@@ -59,32 +62,34 @@ class TopologyBuilder:
         self,
         name: str,
         *topics: str,
-        key: SerdeLike[Any] | None = None,
-        value: SerdeLike[Any] | None = None,
-        timestamp_extractor: AnyFunction | None = None,
-        offset_reset: Literal["earliest", "latest"] | None = None,
+        pattern: re.Pattern[str] | None = None,
+        **reading: Unpack[SourceOptions],
     ) -> TopologyBuilder:
-        """Add a node that reads `topics`.
+        """Add a node that reads `topics`, or all topics whose names match `pattern`.
 
         Args:
             name: Name of the node.
             topics: One topic or several.
-            key: Type or serde of the keys; None leaves it to the application's default.
-            value: Type or serde of the values; as above.
-            timestamp_extractor: `extract(record, partition_time)`, see `TimestampExtractor`.
-            offset_reset: Where to begin without a committed offset; None for the default.
+            pattern: What the whole name of a topic has to match; see `streams/patterns.py`.
+            reading: `key` and `value`: type or serde of keys and values; None leaves it to the
+                application's default. `timestamp_extractor`: `extract(record, partition_time)`, see
+                `TimestampExtractor`. `offset_reset`: where to begin without a committed offset;
+                None for the default.
 
         Raises:
-            TopologyError: The name is taken, or a topic is illegal or already read.
+            TopologyError: The name is taken, a topic is illegal or already read, or the pattern
+                matches one that is.
         """
+        key, value = reading.get("key"), reading.get("value")
         return self.add_node(
             SourceNode(
                 name,
                 topics,
                 None if key is None else serde_for(key),
                 None if value is None else serde_for(value),
-                timestamp_extractor,
-                offset_reset,
+                reading.get("timestamp_extractor"),
+                reading.get("offset_reset"),
+                pattern=pattern,
             )
         )
 
@@ -291,27 +296,25 @@ class TopologyBuilder:
             nodes=nodes,
             stores=tuple(self._stores[name] for name in used),
             repartition_topics=tuple(self._repartition_topics.values()),
-            copartition_groups=self._copartition_groups(),
+            copartition_groups=copartition_groups(nodes, self._copartitioned_sources),
+            copartitioned_sources=tuple(self._copartitioned_sources),
         )
 
     def describe(self) -> TopologyDescription:
         """Return the description of the topology as it stands."""
         return self.build().describe()
 
-    def _copartition_groups(self) -> tuple[frozenset[str], ...]:
-        groups = []
-        for sources in self._copartitioned_sources:
-            nodes = [self._nodes[name] for name in sources if name in self._nodes]
-            topics = {t for node in nodes if isinstance(node, SourceNode) for t in node.topics}
-            if len(topics) > 1:
-                groups.append(frozenset(topics))
-        return tuple(dict.fromkeys(groups))
-
     def _register_topics(self, node: SourceNode) -> None:
+        if node.pattern is not None:
+            self._register_pattern(node, node.pattern)
+            return
         if not node.topics:
             raise TopologyError(f"source {node.name!r} has no topic: name one or several")
         for topic in node.topics:
             check_name(topic, "topic name")
+            for other, pattern in self._patterns.items():
+                if topic not in self._repartition_topics:  # which patterns never match
+                    overlap(other, pattern, {topic: node.name})
             reader = self._topic_readers.get(topic)
             if reader is not None:
                 raise TopologyError(
@@ -319,6 +322,18 @@ class TopologyBuilder:
                     "too: use the stream or table made first, or stream(...).to_table()"
                 )
         self._topic_readers.update(dict.fromkeys(node.topics, node.name))
+
+    def _register_pattern(self, node: SourceNode, pattern: re.Pattern[str]) -> None:
+        check_pattern(f"source {node.name!r}", pattern)
+        if node.topics:
+            raise TopologyError(f"source {node.name!r} takes topics or a pattern, not both")
+        readers = {
+            topic: name
+            for topic, name in self._topic_readers.items()
+            if topic not in self._repartition_topics and not _is_global(self._nodes.get(name))
+        }
+        overlap(node.name, pattern, readers)
+        self._patterns[node.name] = pattern
 
     def _require_parents(self, node: Node) -> None:
         parents = parents_of(node)
@@ -352,6 +367,10 @@ def supplied_stores(supplier: Any) -> tuple[StoreSpec, ...]:
         return ()
     check_function("stores", "stores()", stores)
     return tuple(stores())
+
+
+def _is_global(node: Node | None) -> bool:
+    return isinstance(node, SourceNode) and node.is_global
 
 
 def _union(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:

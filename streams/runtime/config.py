@@ -8,6 +8,7 @@
 | `cache_max_bytes` | `statestore.cache.max.bytes` | 10 MiB |
 | `state_dir` | `state.dir` | `<data_dir>/state`, else a folder for temporary files |
 | `poll_ms` | `poll.ms` | 100 |
+| `metadata_max_age_ms` | `metadata.max.age.ms` | 300,000 |
 | `max_task_idle_ms` | `max.task.idle.ms` | 0 |
 | `buffered_records_per_partition` | `buffered.records.per.partition` | 50,000 (Kafka: 1,000) |
 | `on_error` | the three handlers | `fail`; `skip` with a `dead_letter_topic` |
@@ -49,6 +50,7 @@ _KAFKA_NAMES = {
     "state.dir": "state_dir",
     "poll.ms": "poll_ms",
     "max.task.idle.ms": "max_task_idle_ms",
+    "metadata.max.age.ms": "metadata_max_age_ms",
     "buffered.records.per.partition": "buffered_records_per_partition",
     "deserialization.exception.handler": "on_deserialization_error",
     "processing.exception.handler": "on_processing_error",
@@ -77,6 +79,7 @@ _NUMBERS = (
     "buffered_records_per_partition",
     "cache_max_bytes",
     "max_task_idle_ms",
+    "metadata_max_age_ms",
     "poll_ms",
     "replication_factor",
     "outer_join_emit_interval_ms",
@@ -122,6 +125,8 @@ class StreamsConfig:
         max_task_idle_ms: How long to wait for a partition without records before others are
             processed out of order; -1 not at all. While records are known to be there, always.
         buffered_records_per_partition: A partition is paused while more records than this wait.
+        metadata_max_age_ms: On a cluster, how often to look for topics that have come or gone or
+            grown; the embedded broker is asked all the time.
         poll_ms: How long to wait for records at a time.
         processing_guarantee: Only `at_least_once`. (With the embedded broker the state and the
             internal topics are exactly-once all the same.)
@@ -154,6 +159,7 @@ class StreamsConfig:
     default_timestamp_extractor: Callable[..., int] | None = None
     auto_offset_reset: Literal["earliest", "latest"] = "earliest"
     max_task_idle_ms: int = 0
+    metadata_max_age_ms: int = 300_000
     buffered_records_per_partition: int = 50_000
     poll_ms: int = 100
     processing_guarantee: str = "at_least_once"
@@ -235,6 +241,11 @@ class StreamsConfig:
     def is_embedded(self) -> bool:
         """Whether the broker runs in this process."""
         return self.brokers == EMBEDDED
+
+    @property
+    def topic_interval_ms(self) -> int:
+        """Time between looks for other topics in milliseconds."""
+        return min(self.metadata_max_age_ms, 100) if self.is_embedded else self.metadata_max_age_ms
 
     @property
     def commit_interval_ms(self) -> int:

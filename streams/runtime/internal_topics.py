@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from aliran.clients.transport import TopicSpec, Transport, UnknownTopicError
 from aliran.streams import operators as op
 from aliran.streams.errors import TopologyError
+from aliran.streams.patterns import pattern_sources
 from aliran.streams.topology import Topology
 from aliran.streams.window_operators import MAX_TIME
 
@@ -58,14 +59,17 @@ class TopicPlan:
         }
         for subtopology in self._topology.subtopologies():
             partitions = self.task_count(subtopology)
-            for spec in self.logged_stores(subtopology):
+            for spec in self.logged_stores(subtopology) if partitions else ():
                 name = self._topology.changelog_topic(spec.name, self._application_id)
                 wanted[name] = TopicSpec(name, partitions, changelog_config(spec))
         self._create(wanted)
 
     def task_count(self, subtopology: op.Subtopology) -> int:
-        """Return the number of tasks of a sub-topology: the most partitions of its topics."""
-        return max(self.counts[topic] for topic in self.topics_of(subtopology))
+        """Return the number of tasks of a sub-topology: the most partitions of its topics.
+
+        There are none while it reads by pattern and no topic matches.
+        """
+        return max((self.counts[topic] for topic in self.topics_of(subtopology)), default=0)
 
     def topics_of(self, subtopology: op.Subtopology) -> list[str]:
         """Return the full names of the topics a sub-topology reads."""
@@ -96,6 +100,7 @@ class TopicPlan:
             self._topology.changelog_topic(spec.name, self._application_id)
             for subtopology in self._topology.subtopologies()
             for spec in self.logged_stores(subtopology)
+            if self.task_count(subtopology)
         ]
         return changelogs + [self._full(topic.name) for topic in self._topology.repartition_topics]
 
@@ -163,9 +168,23 @@ class TopicPlan:
             ]
             if any(name not in self.counts for name in upstream):
                 return False
+            self._require_topics(topic, upstream)
             count = max((self.counts[name] for name in upstream), default=1)
         self.counts[self._full(topic.name)] = count
         return True
+
+    def _require_topics(self, topic: op.RepartitionTopic, upstream: list[str]) -> None:
+        patterns = [
+            source.pattern.pattern
+            for source in pattern_sources(self._topology)
+            if source.pattern and not source.topics
+        ]
+        if patterns and not upstream:
+            raise TopologyError(
+                f"the repartition topic {topic.name} gets as many partitions as the topics it is "
+                f"fed from, but no topic matches the pattern {' or '.join(patterns)} yet: create "
+                "one first, or say repartition(partitions=…)"
+            )
 
     def _copartitioned_count(self, topic: str) -> int | None:
         for group in self._topology.copartition_groups:

@@ -26,7 +26,6 @@ from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_default_serdes
 from aliran.streams.runtime.garbage import TunedCollector
 from aliran.streams.runtime.global_state import GlobalState
-from aliran.streams.runtime.internal_topics import TopicPlan
 from aliran.streams.runtime.partition_counts import PartitionCounts
 from aliran.streams.runtime.state import NEXT, State, StateListener
 from aliran.streams.runtime.stream_loop import LoopSettings, StreamLoop
@@ -288,7 +287,8 @@ class KafkaStreams:
         config = self.config
         if config.is_embedded:
             return EmbeddedConnection(config.data_dir, config.listen, config.broker_config)
-        return KafkaConnection(config.brokers, config.client)
+        refresh = {"topic.metadata.refresh.interval.ms": config.metadata_max_age_ms}
+        return KafkaConnection(config.brokers, {**refresh, **config.client})
 
     def _state_dir(self) -> str:
         if self.config.state_dir is not None:
@@ -308,12 +308,10 @@ class KafkaStreams:
             raise TopologyError("the topology reads no topic: begin with stream() or table()")
         try:
             transport = self._transport = self.connection.open_transport()
-            plan = TopicPlan(self._topology, config.application_id, transport)
-            plan.prepare()
             environment = TaskEnvironment(
                 application_id=config.application_id,
                 topology=self._topology,
-                partition_count=PartitionCounts(transport, plan.counts),
+                partition_count=PartitionCounts(transport, {}),
                 clock=self._clock,
                 state_dir=self._state_dir(),
                 cache=CacheBudget(config.cache_max_bytes) if config.cache_max_bytes else None,
@@ -324,7 +322,7 @@ class KafkaStreams:
                 window_emit_interval_ms=config.window_emit_interval_ms,
             )
             factory = TaskFactory(
-                environment, plan, transport, self._state_dir(), config.auto_offset_reset
+                environment, transport, self._state_dir(), config.auto_offset_reset
             )
             factory.on_restore = self._on_restore
             settings = LoopSettings(
@@ -332,16 +330,14 @@ class KafkaStreams:
                 config.poll_ms,
                 config.buffered_records_per_partition,
                 config.max_task_idle_ms,
+                config.topic_interval_ms,
             )
             state = GlobalState(environment, transport, self._state_dir(), self._clock)
             loop = self._loop = StreamLoop(transport, factory, settings, self._clock, state)
             if self._stopping:
                 loop.stop()
-            topics = [
-                topic for part in self._topology.subtopologies() for topic in plan.topics_of(part)
-            ]
-            transport.join(config.application_id, topics, loop)
-            transport.claim(plan.own_topics())
+            transport.join(config.application_id, factory.topics, loop)
+            transport.claim(factory.own_topics())
         except BaseException:
             self._disconnect()
             raise

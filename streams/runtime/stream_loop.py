@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Collection
 from functools import partial
 
-from aliran.clients.transport import GroupFencedError, Position, Transport
+from aliran.clients.transport import GroupFencedError, Position, Transport, UnknownTopicError
 from aliran.core.clock import Clock
 from aliran.core.errors import AliranError
 from aliran.core.types import TopicPartition
@@ -46,11 +46,18 @@ class LoopSettings:
         poll_ms: Longest wait for records.
         max_queued: A partition is paused while more records than this wait.
         max_task_idle_ms: See `StreamsConfig`.
+        topic_interval_ms: Time between looks for other topics.
     """
 
     def __init__(
-        self, commit_interval_ms: int, poll_ms: int, max_queued: int, max_task_idle_ms: int
+        self,
+        commit_interval_ms: int,
+        poll_ms: int,
+        max_queued: int,
+        max_task_idle_ms: int,
+        topic_interval_ms: int,
     ) -> None:
+        self.topic_interval_ms = topic_interval_ms
         self.commit_interval_ms = commit_interval_ms
         self.poll_ms = poll_ms
         self.max_queued = max_queued
@@ -85,6 +92,9 @@ class StreamLoop:
         self._uncommitted = False
         self._last_commit = clock.monotonic()
         self._last_purge = clock.monotonic()
+        self._last_look = clock.monotonic()
+        self._subscribed = self._reads = frozenset(factory.topics)
+        self._claimed = factory.own_topics()
         self._stopping = threading.Event()
         self._waiters: list[threading.Event] = []
         self._on_running: Callable[[], None] = _do_nothing
@@ -150,6 +160,7 @@ class StreamLoop:
     def _turn(self) -> None:
         waiters = list(self._waiters)
         found = self._global_state.update(force=bool(waiters))
+        self._look_for_topics(force=bool(waiters) and self._factory.reads_patterns)
         found = self._poll() or found
         processed = self._process()
         self._send()
@@ -159,13 +170,18 @@ class StreamLoop:
         if waiters and not found and not processed and self._is_idle():
             self._commit_if_still_mine()
             # Else the caches held updates for tasks further down, or the lags are old news.
-            if self._is_idle() and self._transport.is_at_end(list(self._task_of)):
+            if self._is_idle() and self._is_at_end():
                 for event in waiters:
                     self._waiters.remove(event)
                     event.set()
 
     def _poll(self) -> bool:
-        batches = self._transport.poll(self._wait_ms())
+        try:
+            batches = self._transport.poll(self._wait_ms())
+        except UnknownTopicError:
+            if not self._look_for_topics(force=True):
+                raise
+            return True  # it was one that a pattern matched
         for columns in batches:
             task = self._task_of.get(TopicPartition(columns.topic, columns.partition))
             if task is not None:  # else of a task that was given up meanwhile
@@ -173,6 +189,23 @@ class StreamLoop:
         if batches:
             self._pause_full()
         return bool(batches)
+
+    def _look_for_topics(self, *, force: bool = False) -> bool:
+        """Subscribe anew where topics have come, gone or grown; returns whether they have."""
+        now = self._clock.monotonic()
+        due = force or (now - self._last_look) * 1000 >= self._settings.topic_interval_ms
+        known = self._reads != self._subscribed  # found out by the last assignment
+        if not self._is_assigned or not (due or known):
+            return False
+        self._last_look = now
+        if not (known or self._factory.has_other_topics()):
+            return False
+        self._factory.plan_topics()
+        self._subscribed = self._reads = frozenset(self._factory.topics)
+        topics = self._factory.topics
+        logger.info("the topics have changed, reading: %s", ", ".join(topics) or "none")
+        self._transport.subscribe(topics)
+        return True
 
     def _process(self) -> int:
         total = 0
@@ -267,6 +300,12 @@ class StreamLoop:
             and all(self._transport.lag(partition) == 0 for partition in self._task_of)
         )
 
+    def _is_at_end(self) -> bool:
+        try:
+            return self._transport.is_at_end(list(self._task_of))
+        except UnknownTopicError:  # the next poll says which, or finds that nobody wants it
+            return False
+
     # ------------------------------------------------------------------ commit
 
     def _commit_is_due(self) -> bool:
@@ -292,7 +331,8 @@ class StreamLoop:
         positions: dict[TopicPartition, Position] = {}
         for task in self.tasks.values():
             positions.update(task.positions())
-        self._transport.commit(positions)
+        positions = {p: each for p, each in positions.items() if p.topic in self._reads}
+        self._commit_positions(positions)
         # 4. Write the stores.
         for task in self.tasks.values():
             task.stores.commit(task.stores.offsets_at_commit(ends, positions))
@@ -300,6 +340,17 @@ class StreamLoop:
         self._uncommitted = False
         self._last_commit = self._clock.monotonic()
         self.commits += 1
+
+    def _commit_positions(self, positions: dict[TopicPartition, Position]) -> None:
+        """Commit, without topics that a pattern matched and that were deleted meanwhile."""
+        try:
+            self._transport.commit(positions)
+        except UnknownTopicError:
+            there = self._transport.topics()
+            left = {p: position for p, position in positions.items() if p.topic in there}
+            if len(left) == len(positions) or not self._factory.reads_patterns:
+                raise
+            self._transport.commit(left)
 
     def _commit_if_still_mine(self) -> None:
         """Commit, or drop the tasks if the group has given them to others meanwhile.
@@ -322,6 +373,11 @@ class StreamLoop:
 
     def on_assigned(self, partitions: Collection[TopicPartition]) -> None:
         """Open, restore and start the tasks of an assignment, and read on from their positions."""
+        self._factory.plan_topics()  # all members decide by what there is now
+        if (own := self._factory.own_topics()) != self._claimed:
+            self._transport.claim(own)
+            self._claimed = own
+        self._reads = frozenset(self._factory.topics)
         self.tasks = self._factory.create(partitions)
         started: dict[TopicPartition, Position] = {}
         for task in self.tasks.values():
@@ -340,11 +396,13 @@ class StreamLoop:
 
     def on_revoked(self, partitions: Collection[TopicPartition], *, lost: bool) -> None:  # noqa: ARG002
         """Commit and close all tasks; a new assignment follows with all that this member gets."""
-        if not lost:
-            self._commit_if_still_mine()
-        self._is_assigned = False
-        self._close_tasks()
-        self._on_rebalancing()
+        try:
+            if not lost:
+                self._commit_if_still_mine()
+        finally:
+            self._is_assigned = False
+            self._close_tasks()
+            self._on_rebalancing()
 
     def _close_tasks(self) -> None:
         closed = self.statistics()

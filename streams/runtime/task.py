@@ -241,6 +241,14 @@ class StreamTask:
             if self.id.partition < self._environment.partition_count(topic)
         ]
 
+    def read_also(self, source: op.SourceNode, topic: str) -> None:
+        """Begin to read a topic that a source's pattern matches; for the test driver."""
+        if self._code is None:
+            raise ProcessingError(f"task {self.id} is not running yet")
+        queue = self._queue(source, topic, TopicPartition(topic, self.id.partition), self._code)
+        self._queues[queue.topic_partition] = queue
+        self._group.queues.append(queue)
+
     def add(self, columns: Columns) -> None:
         """Queue records of one of `inputs`."""
         queue = self._queues[TopicPartition(columns.topic, columns.partition)]
@@ -482,7 +490,8 @@ class StreamTask:
 
     def is_trusted(self, source: op.SourceNode) -> bool:
         """Tell whether a source reads nothing but repartition topics, which we write ourselves."""
-        return all(map(self._environment.topology.is_repartition_topic, source.topics))
+        own = self._environment.topology.is_repartition_topic
+        return source.pattern is None and all(map(own, source.topics))
 
     def sink(self, node: op.SinkNode) -> SinkBuffer | RoutedSink:
         """Return where a sink node writes."""
@@ -535,11 +544,14 @@ class StreamTask:
             for topic in source.topics:
                 name = self._full_name(topic)
                 for partition in (each for each in inputs if each.topic == name):
-                    yield RecordQueue(
-                        partition,
-                        code.sources[source.name],
-                        self._timestamps(source, topic),
-                    )
+                    yield self._queue(source, topic, partition, code)
+
+    def _queue(
+        self, source: op.SourceNode, topic: str, partition: TopicPartition, code: Compiled
+    ) -> RecordQueue:
+        return RecordQueue(
+            partition, code.sources[source.name], self._timestamps(source, topic)
+        )
 
     def _timestamps(self, source: op.SourceNode, topic: str) -> Callable[[Columns, int], Any]:
         extractor = source.timestamp_extractor or self._environment.default_extractor

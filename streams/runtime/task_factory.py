@@ -7,13 +7,16 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from aliran.clients.transport import Position, Transport
 from aliran.core.types import TopicPartition
 from aliran.storage.state import MemoryStateDatabase, RocksDBStateDatabase, StateDatabase
 from aliran.streams import operators as op
 from aliran.streams.errors import StreamsError
+from aliran.streams.patterns import pattern_sources, with_matching_topics
 from aliran.streams.runtime.internal_topics import TopicPlan
+from aliran.streams.runtime.partition_counts import PartitionCounts
 from aliran.streams.runtime.store_kinds import rocksdb_options
 from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId
 from aliran.streams.runtime.task_stores import Restorer, TaskDatabases, TaskStores
@@ -29,31 +32,87 @@ class TaskFactory:
 
     Args:
         environment: What all tasks share.
-        plan: The topics, prepared.
         transport: Where changelogs are read.
         state_dir: Where persistent stores live, a directory a task.
         offset_reset: Where to begin without a committed offset.
+
+    Attributes:
+        topics: What to subscribe to, by full name; what patterns match is among it.
     """
 
     def __init__(
         self,
         environment: TaskEnvironment,
-        plan: TopicPlan,
         transport: Transport,
         state_dir: str,
         offset_reset: str,
     ) -> None:
+        self.topics: list[str] = []
+        self._declared = environment.topology
         self._environment = environment
-        self._plan = plan
         self._transport = transport
         self._state_dir = state_dir
         self._offset_reset = offset_reset
-        self._subtopologies = {part.id: part for part in environment.topology.subtopologies()}
         self._repartition_topics = {
             environment.topology.decorate(topic.name, environment.application_id)
             for topic in environment.topology.repartition_topics
         }
         self.on_restore: RestoreListener = lambda *_: None
+        self.plan_topics()
+
+    # ------------------------------------------------------------------ topics
+
+    def plan_topics(self) -> None:
+        """Find the topics to read as they are now, and make the internal ones that are missing.
+
+        Raises:
+            UnknownTopicError: A source topic does not exist, and the broker does not make topics.
+            TopologyError: What is there does not suit the topology.
+        """
+        environment, transport = self._environment, self._transport
+        topology = self._declared
+        if self.reads_patterns:
+            found = transport.topics()
+            topology = with_matching_topics(topology, found, environment.application_id)
+        plan = self._plan = TopicPlan(topology, environment.application_id, transport)
+        plan.prepare()
+        self._subtopologies = {part.id: part for part in topology.subtopologies()}
+        self._environment = replace(
+            environment, topology=topology, partition_count=PartitionCounts(transport, plan.counts)
+        )
+        read = [topic for part in self._subtopologies.values() for topic in plan.topics_of(part)]
+        self.topics = list(dict.fromkeys(read))
+
+    def own_topics(self) -> list[str]:
+        """Return the topics that only this application writes."""
+        return self._plan.own_topics()
+
+    @property
+    def reads_patterns(self) -> bool:
+        """Whether what is read depends on which topics there are."""
+        return bool(pattern_sources(self._declared))
+
+    def has_other_topics(self) -> bool:
+        """Return whether topics have come, gone or grown since `plan_topics`.
+
+        Those with fixed names do not go: reading them fails, and says so.
+        """
+        found, planned = self._transport.topics(), self._plan.counts
+        fixed = {
+            self._declared.decorate(topic, self._environment.application_id)
+            for topic in self._declared.source_topics
+        }
+        matching = {
+            topic
+            for source in pattern_sources(
+                with_matching_topics(self._declared, found, self._environment.application_id)
+            )
+            for topic in source.topics
+        }
+        wanted = matching | (fixed & set(self.topics))
+        return wanted != set(self.topics) or any(
+            found.get(topic, planned[topic]) != planned[topic] for topic in wanted
+        )
 
     # ------------------------------------------------------------------ tasks
 

@@ -405,7 +405,7 @@ MISTAKES: dict[str, Any] = {
         lambda s, b: s.to(lambda k, v: v)
     ),
     r"stream takes the name of a topic or several, got none": lambda s, b: b.stream([]),
-    r"topics by pattern \('a\.\*'\) are not supported": lambda s, b: b.stream(re.compile("a.*")),
+    r"a pattern stands alone, and only stream": lambda s, b: b.stream(["b", re.compile("a.*")]),
     r"topic name must be a text, got 5": lambda s, b: b.stream([5]),
     r"offset_reset is 'earliest' or 'latest', got 'newest'": (
         lambda s, b: b.stream("b", offset_reset="newest")

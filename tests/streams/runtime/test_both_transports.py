@@ -8,14 +8,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import shared_work
-from broker_process import BrokerProcess
 
 from aliran.core.types import Columns
 from aliran.serdes import Windowed, WindowedSerde, serde_for
@@ -23,29 +21,6 @@ from aliran.streams import App
 
 WORDS = [f"word-{number}" for number in range(25)]
 MakeApp = Callable[..., App]
-_numbers = count()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    config = {"num.partitions": "3", "group.initial.rebalance.delay.ms": "0"}
-    with BrokerProcess(tmp_path_factory.mktemp("broker"), config) as broker:
-        yield broker.address
-
-
-@pytest.fixture(params=["embedded", "kafka"])
-def make_app(request: pytest.FixtureRequest, tmp_path: Path) -> MakeApp:
-    """Return a way to make an application with an id of its own, the same at each call."""
-    name = f"app-{next(_numbers)}"
-
-    def make(**settings: Any) -> App:
-        if request.param == "embedded":
-            config = {"num.partitions": 3}
-            return App(name, data_dir=str(tmp_path), broker_config=config, **settings)
-        server = request.getfixturevalue("server")
-        return App(name, server, state_dir=str(tmp_path / "state"), **settings)
-
-    return make
 
 
 def topic(app: App, name: str) -> str:
