@@ -549,9 +549,7 @@ class StreamTask:
     def _queue(
         self, source: op.SourceNode, topic: str, partition: TopicPartition, code: Compiled
     ) -> RecordQueue:
-        return RecordQueue(
-            partition, code.sources[source.name], self._timestamps(source, topic)
-        )
+        return RecordQueue(partition, code.sources[source.name], self._timestamps(source, topic))
 
     def _timestamps(self, source: op.SourceNode, topic: str) -> Callable[[Columns, int], Any]:
         extractor = source.timestamp_extractor or self._environment.default_extractor
