@@ -24,8 +24,8 @@ from aliran.streams.ktable import KTable
 from aliran.streams.naming import check_name
 from aliran.streams.operators import AnyFunction, StoreSpec
 from aliran.streams.optimization import optimizers
-from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.patterns import check_pattern
+from aliran.streams.runtime.config import StreamsConfig
 
 if TYPE_CHECKING:
     from aliran.streams.describe import TopologyDescription
