@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.docs.java_names import (
     names_said_to_be_missing,
     what_is_wrong_with,
 )
+
+from aliran.streams import StreamsConfig
 
 each_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 
@@ -74,3 +77,8 @@ def test_what_is_said_to_be_missing_is_missing() -> None:
     named = names_said_to_be_missing((DOCS / "from-kafka-streams.md").read_text(encoding="utf-8"))
     assert len(named) > 15
     assert [(owner, name) for owner, name in named if hasattr(home_of(owner), name)] == []
+
+
+def test_every_setting_is_on_the_page_about_them() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    assert [each.name for each in fields(StreamsConfig) if f"`{each.name}`" not in text] == []
