@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 from tests.oracle.language import Scenario, Statement
 
 from aliran.serdes import Serde, SessionWindowedSerde, WindowedSerde, serde_for
-from aliran.streams import Materialized, StreamsBuilder, Topology
+from aliran.streams import Materialized, StreamsBuilder, Topology, TopologyBuilder
 
-FAMILIES = ("streams", "tables", "aggregations", "joins", "custom")
+FAMILIES = ("streams", "tables", "aggregations", "joins", "custom", "hand")
 """The modules of `operators/`, in the order in which they register."""
 
 
@@ -38,9 +38,12 @@ class Handle:
 class Program:
     """A topology on its way."""
 
-    builder: StreamsBuilder
+    builder: Any
+    """A `StreamsBuilder`; a `TopologyBuilder` for a program by hand."""
     topics: dict[str, tuple[str, str]]
     handles: list[Handle] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    """What came to the ends of streams that are no topics."""
 
     def of(self, statement: Statement, index: int = 0) -> Handle:
         return self.handles[statement.of[index]]
@@ -67,18 +70,21 @@ def load_operators() -> None:
         import_module(f"tests.oracle.operators.{family}")
 
 
-def build(scenario: Scenario) -> Topology:
-    """Return the scenario's topology.
+def build(scenario: Scenario, seen: list[str]) -> Topology:
+    """Return the scenario's topology, which notes in `seen` what goes to no topic.
 
     Raises:
         TopologyError: It is none.
     """
     load_operators()
-    program = Program(StreamsBuilder(), dict(scenario.topics))
+    builder = TopologyBuilder() if scenario.config.get("hand") else StreamsBuilder()
+    program = Program(builder, dict(scenario.topics), seen=seen)
     for statement in scenario.program:
         program.handles.append(OPERATORS[statement.op](program, statement))
-    optimized = {"topology.optimization": scenario.config.get("optimize", "none")}
-    topology = program.builder.build(optimized)
+    if isinstance(builder, TopologyBuilder):
+        topology = builder.build()
+    else:
+        topology = builder.build({"topology.optimization": scenario.config.get("optimize", "none")})
     if scenario.config.get("stores") == "rocksdb":
         return topology
     said = _said(scenario)
@@ -91,7 +97,11 @@ def build(scenario: Scenario) -> Topology:
 
 def _said(scenario: Scenario) -> set[str]:
     """Return stores that `dsl.store.suppliers.class` does not decide about."""
-    own = {s.args["store"] for s in scenario.program if s.op == "store"}
+    own = {
+        s.args["store"]
+        for s in scenario.program
+        if "Store" in s.op or s.op in ("store", "handReadOnly", "handGlobal")
+    }
     mats = [s.args["mat"] for s in scenario.program if "mat" in s.args]
     return own | {mat["store"] for mat in mats if "store" in mat and "memory" in mat}
 

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any, TypeAlias, TypeVar
 
 from tests.oracle.build import OPERATORS, load_operators
@@ -24,6 +25,12 @@ UNITS_MS = (1, 1, 1, 1, 20_000)
 
 VERSIONED = 0.12
 """How often a table that is stored by a name is versioned."""
+
+THROTTLES = (
+    "__emit.interval.ms.kstreams.outer.join.spurious.results.fix__",
+    "__emit.interval.ms.kstreams.windowed.aggregation__",
+)
+"""Kafka's settings of how often, by the wall clock, to look for what has closed."""
 
 MOST_DEPTH = 5
 MOST_GROWTH = 3
@@ -107,6 +114,7 @@ class Generator:
     durations: list[int] = field(default_factory=list)
     unit: int = 1
     names: int = 0
+    errors: dict[str, Any] = field(default_factory=dict)
 
     # ------------------------------------------------------------------ for choices
 
@@ -208,6 +216,30 @@ class Generator:
 
     def build(self, number: int) -> Scenario:
         self.unit = self.pick(UNITS_MS)
+        hand = self.chance(0.06)
+        if hand:
+            import_module("tests.oracle.operators.hand").draw_by_hand(self)
+        else:
+            self._draw_errors()
+            self._draw_program()
+        # RocksDB is slow to open on the JVM, so only a share of scenarios has it.
+        stores = "rocksdb" if self.chance(0.05) else "memory"
+        config: dict[str, Any] = {"cache": 100_000 if self.chance(0.25) else 0, "stores": stores}
+        config |= {"hand": True} if hand else {}
+        config |= {"errors": self.errors} if self.errors else {}
+        if self.chance(0.1):
+            config["kafka"] = dict.fromkeys(THROTTLES, 1_000)
+        if not hand and self.chance(0.4):
+            config["optimize"] = self.pick((ALL, ALL, *OPTIMIZATIONS))
+        return Scenario(number, self.topics, tuple(self.program), config, tuple(self.steps()))
+
+    def _draw_errors(self) -> None:
+        """Choose what happens to records that cannot be handled, if there are to be any."""
+        if self.chance(0.06):
+            self.errors = {what: self.chance(0.8) for what in ("read", "process", "write")}
+            self.errors |= {"dead": "dead"} if self.chance(0.5) else {}
+
+    def _draw_program(self) -> None:
         self.source("stream")
         for _ in range(self.rng.randrange(2)):
             self.source(self.pick(("stream", "table")))
@@ -216,13 +248,6 @@ class Generator:
         while (open_ := self._open()) is not None:
             self._extend(open_)
         self._write_out()
-        # RocksDB is slow to open on the JVM, so only a share of scenarios has it.
-        stores = "rocksdb" if self.chance(0.05) else "memory"
-        config: dict[str, Any] = {"cache": 100_000 if self.chance(0.25) else 0, "stores": stores}
-        steps = tuple(self.steps())
-        if self.chance(0.4):  # drawn last, so that it leaves the rest as it was
-            config["optimize"] = self.pick((ALL, ALL, *OPTIMIZATIONS))
-        return Scenario(number, self.topics, tuple(self.program), config, steps)
 
     def _grow(self) -> None:
         growing = [
@@ -300,6 +325,8 @@ class Generator:
         if self.chance(0.12):
             return None
         if value_type == "l":
+            if self.errors and self.chance(0.15):
+                return "no number"
             return self.pick((0, 1, 2, 3, 4, 7, -3, 100))
         return self.pick(("0", "1", "2", "3", "4", "x", "ab", "", "longer"))
 

@@ -14,6 +14,7 @@ from tests.oracle.language import Advance, Pipe, Scenario, Step
 from aliran.core.errors import AliranError
 from aliran.storage.state import VersionedKeyValueStore
 from aliran.streams import Topology, TopologyTestDriver
+from aliran.streams.handlers import Response
 
 Answer: TypeAlias = dict[str, Any]
 """`describe`, `steps` (records by topic), `dropped`, `stores`; or `error`."""
@@ -22,8 +23,9 @@ Answer: TypeAlias = dict[str, Any]
 def run(scenario: Scenario) -> Answer:
     """Return what came out; errors are part of the answer."""
     answer: Answer = {"id": scenario.id}
+    seen: list[str] = []
     try:
-        topology = build(scenario)
+        topology = build(scenario, seen)
         answer["describe"] = str(topology.describe())
     except Exception as error:
         return {**answer, "error": _told("build", -1, error)}
@@ -33,7 +35,11 @@ def run(scenario: Scenario) -> Answer:
             for step in scenario.steps:
                 _step(driver, scenario, step)
                 steps.append(_drain(driver))
-            answer["dropped"] = driver.statistics().dropped_records
+                if seen:
+                    steps[-1][""] = [[None, line, 0, []] for line in seen]
+                    seen.clear()
+            counted = driver.statistics()
+            answer["dropped"] = counted.dropped_records + counted.failed_records
             answer["stores"] = _stores(driver, scenario)
     except Exception as error:
         answer["error"] = _told("run", len(steps), error)
@@ -53,7 +59,16 @@ def _directory(scenario: Scenario) -> AbstractContextManager[str | None]:
 
 
 def _driver(scenario: Scenario, topology: Topology, directory: str | None) -> TopologyTestDriver:
-    config = {"application_id": "app", "cache_max_bytes": scenario.config.get("cache", 0)}
+    errors = scenario.config.get("errors", {})
+    config: dict[str, Any] = {
+        "application_id": "app",
+        "cache_max_bytes": scenario.config.get("cache", 0),
+        "on_deserialization_error": "skip" if errors.get("read") else "fail",
+        "on_processing_error": "skip" if errors.get("process") else "fail",
+        "on_production_error": (lambda *_: Response.resume(())) if errors.get("write") else "fail",
+        "dead_letter_topic": errors.get("dead"),
+        **scenario.config.get("kafka", {}),
+    }
     return TopologyTestDriver(topology, config, state_dir=directory)
 
 
@@ -61,7 +76,10 @@ def _step(driver: TopologyTestDriver, scenario: Scenario, step: Step) -> None:
     if isinstance(step, Advance):
         driver.advance_wall_clock_time(step.ms)
         return
-    key, value = (serde(type_) for type_ in scenario.topics[step.topic])
+    key, value = (
+        serde("s" if isinstance(data, str) else type_)  # a text for a number cannot be read
+        for type_, data in zip(scenario.topics[step.topic], (step.key, step.value), strict=True)
+    )
     headers = tuple((name, data.encode()) for name, data in step.headers)
     driver.pipe_raw(
         step.topic, key.serialize(step.key), value.serialize(step.value), step.time_ms, headers

@@ -11,8 +11,10 @@ from tests.oracle.build import Handle, Program, named, operator
 from tests.oracle.functions import cut, num, text
 from tests.oracle.generator import MOST_GROWTH, Draft, Generator, Shape, choice
 from tests.oracle.language import Statement
+from tests.oracle.operators.streams import consumed
 
 from aliran.serdes import Windowed
+from aliran.storage.state import ValueAndTimestamp
 from aliran.streams import (
     FixedKeyProcessor,
     FixedKeyRecord,
@@ -28,6 +30,8 @@ FACTORIES = {
     ("keyValue", False): "persistent_key_value_store",
     ("keyValue", True): "in_memory_key_value_store",
     ("lru", True): "lru_map",
+    ("timed", False): "persistent_timestamped_key_value_store",
+    ("timed", True): "in_memory_timestamped_key_value_store",
     ("window", False): "persistent_window_store",
     ("window", True): "in_memory_window_store",
     ("session", False): "persistent_session_store",
@@ -36,18 +40,31 @@ FACTORIES = {
 }
 
 
-@operator("store")
-def _store(p: Program, s: Statement) -> Handle:
+def store_of(s: Statement) -> Any:
+    """Return the store that a statement says."""
     a = s.args
     options: dict[str, Any] = {name: a[arg] for name, arg in _OPTIONS[a["kind"]] if arg in a}
     options |= {"caching": a.get("cache", False), "logging": a.get("log", True)}
     make = getattr(STORES, FACTORIES[a["kind"], a.get("memory", False)])
-    p.builder.add_state_store(make(a["store"], **options))
+    return make(a["store"], **options)
+
+
+@operator("store")
+def _store(p: Program, s: Statement) -> Handle:
+    p.builder.add_state_store(store_of(s))
+    return Handle()
+
+
+@operator("globalStore")
+def _global_store(p: Program, s: Statement) -> Handle:
+    types = p.topics[s.args["topic"]]
+    p.builder.add_global_store(store_of(s), s.args["topic"], own(s), consumed(s, types))
     return Handle()
 
 
 _OPTIONS: dict[str, list[tuple[str, str]]] = {
     "keyValue": [],
+    "timed": [],
     "lru": [("max_entries", "most")],
     "window": [
         ("window_size", "size"),
@@ -59,7 +76,7 @@ _OPTIONS: dict[str, list[tuple[str, str]]] = {
 }
 
 
-def draw_store(g: Generator, kind: str) -> str | None:
+def draw_store(g: Generator, kind: str, op: str = "store") -> str | None:
     """Add a store of a kind and return its name; None where Aliran has none of the kind."""
     memory = [m for (k, m), factory in FACTORIES.items() if k == kind and hasattr(STORES, factory)]
     if not memory:
@@ -76,7 +93,7 @@ def draw_store(g: Generator, kind: str) -> str | None:
             args["duplicates"] = g.chance(0.2)
     if g.chance(0.1) and not args.get("duplicates"):
         args["log"] = False
-    g.add((Statement("store", (), args), Shape()))
+    g.add((Statement(op, (), args), Shape()))
     return str(args["store"])
 
 
@@ -86,11 +103,14 @@ def draw_store(g: Generator, kind: str) -> str | None:
 class Own(Processor[Any, Any, Any, Any]):
     """Does what function `fn` says to each record."""
 
-    def __init__(self, fn: str, stores: list[str], interval_ms: int) -> None:
+    def __init__(self, fn: str, stores: list[str], interval_ms: int, start_ms: int) -> None:
         self._fn = fn
         self._step = _STEPS[fn]
         self._stores = stores
         self._interval_ms = interval_ms
+        self._start_ms = start_ms
+        self._schedule: Any = None
+        self._ticks = 0
         self.store: Any = None
 
     def init(self, context: Any) -> None:
@@ -101,6 +121,10 @@ class Own(Processor[Any, Any, Any, Any]):
             context.schedule(self._interval_ms, stream, self._tick)
         elif self._fn == "tickWall":
             context.schedule(self._interval_ms, wall, self._tick)
+        elif self._fn == "tickTwice":
+            self._schedule = context.schedule(self._interval_ms, stream, self._tick_twice)
+        elif self._fn == "tickFrom":
+            context.schedule(self._interval_ms, wall, self._tick, start_ms=self._start_ms)
         elif self._fn == "sweep":
             context.schedule(self._interval_ms, stream, self._sweep)
 
@@ -111,6 +135,12 @@ class Own(Processor[Any, Any, Any, Any]):
         context = self.context
         times = context.current_stream_time_ms(), context.current_system_time_ms()
         context.forward(Record("tick", f"{time_ms}|{times[0]}|{times[1]}", time_ms))
+
+    def _tick_twice(self, time_ms: int) -> None:
+        self._tick(time_ms)
+        self._ticks += 1
+        if self._ticks == 2:
+            self._schedule.cancel()
 
     def _sweep(self, time_ms: int) -> None:
         for key, value in list(self.store.all()):
@@ -191,6 +221,49 @@ def _window(own: Own, record: Record[Any, Any]) -> None:
     )
 
 
+def _spans(own: Own, record: Record[Any, Any]) -> None:
+    rows, key, time = own.store, text(record.key), record.timestamp
+    rows.put(key, None if record.value is None else text(record.value), time)
+    _tell(
+        own,
+        record.with_key(key),
+        all=rows.all,
+        back=rows.backward_all,
+        keys=lambda: rows.backward_fetch("a", key, time - 10, time),
+        times=lambda: rows.backward_fetch_all(time - 15, time),
+    )
+
+
+def _bulk(own: Own, record: Record[Any, Any]) -> None:
+    rows, key = own.store, text(record.key)
+    rows.put_all([(key, None if record.value is None else text(record.value)), ("b", "bulk")])
+    out = record.with_key(key)
+    own.context.forward(out.with_value(f"had {text(rows.delete('a'))}"))
+    own.context.forward(out.with_value(f"has {text(rows.get(key))}"))
+
+
+def _timed(own: Own, record: Record[Any, Any]) -> None:
+    rows, key, time = own.store, text(record.key), record.timestamp
+    before = rows.get(key)
+    if before is None or before.timestamp <= time or record.value is None:
+        value = None if record.value is None else ValueAndTimestamp(text(record.value), time)
+        rows.put(key, value)
+    found = "".join(f",{k}={text(v.value)}@{v.timestamp}" for k, v in rows.all())
+    own.context.forward(record.with_key(key).with_value(cut(f"timed{found}")))
+
+
+def _look(own: Own, record: Record[Any, Any]) -> None:
+    """Read a store that another processor fills."""
+    told = cut(text(record.value) + _rows(own.store.all()))
+    own.context.forward(record.with_key(text(record.key)).with_value(told))
+
+
+def _keep(own: Own, record: Record[Any, Any]) -> None:
+    """Fill a global or read-only store."""
+    if record.key is not None:
+        own.store.put(record.key, record.value)
+
+
 def _session(own: Own, record: Record[Any, Any]) -> None:
     rows, key, time = own.store, text(record.key), record.timestamp
     start = time
@@ -227,16 +300,29 @@ _STEPS: dict[str, Callable[[Own, Record[Any, Any]], None]] = {
     "twice": _twice,
     "tickStream": _forward_texts,
     "tickWall": _forward_texts,
+    "tickTwice": _forward_texts,
+    "tickFrom": _forward_texts,
     "where": _where,
     "remember": _remember,
     "sweep": _remember,
     "scan": _scan,
     "window": _window,
+    "spans": _spans,
+    "bulk": _bulk,
+    "timed": _timed,
+    "look": _look,
+    "keep": _keep,
     "session": _session,
     "versioned": _versioned,
 }
 
-_STORE_OF = {
+STEPS = [name for name in _STEPS if name != "keep"]
+"""What processors of streams do; `keep` is of global and read-only stores."""
+
+STORE_OF = {
+    "spans": ("window",),
+    "bulk": ("keyValue", "lru"),
+    "timed": ("timed",),
     "remember": ("keyValue", "lru"),
     "sweep": ("keyValue",),
     "scan": ("keyValue",),
@@ -246,37 +332,65 @@ _STORE_OF = {
 }
 
 
+def own(s: Statement) -> Callable[[], Own]:
+    """Return what makes the processor that a statement says."""
+    a = s.args
+    stores = list(a.get("looks", a.get("stores", ())))
+    return lambda: Own(a["fn"], stores, a.get("interval", 0), a.get("start", 0))
+
+
 @operator("process")
 def _process(p: Program, s: Statement) -> Handle:
     fn, stores = s.args["fn"], list(s.args.get("stores", ()))
-    interval = s.args.get("interval", 0)
-    made = p.of(s).object.process(lambda: Own(fn, stores, interval), *stores, **named(s))
+    made = p.of(s).object.process(own(s), *stores, **named(s))
     return p.of(s).now(made) if fn == "twice" else Handle(made, "s", "s")
 
 
 @choice("process", "stream", 1.5)
 def _draw_process(g: Generator, at: int) -> Draft | None:
-    here, fn = g.shapes[at], g.pick(_STEPS)
-    growth = here.growth + (fn in ("scan", "window"))  # they forward five for one
+    here, fn = g.shapes[at], g.pick(STEPS)
+    growth = here.growth + (fn in ("scan", "window", "spans"))  # they forward five for one
     if growth > MOST_GROWTH or (here.ticks and fn == "twice"):
         return None
-    args: dict[str, Any] = {"fn": fn, **g.name()}
-    if fn in _STORE_OF:
-        store = _shared_store(g, g.pick(_STORE_OF[fn]))
+    args = draw_process(g, fn)
+    if args is None:
+        return None
+    args |= g.name()
+    types = (here.key, here.value) if fn == "twice" else ("s", "s")
+    ticks = fn in ("tickStream", "tickTwice", "sweep")
+    return g.then(at, "process", Shape("stream", *types, growth=growth, ticks=ticks), **args)
+
+
+def draw_process(g: Generator, fn: str, op: str = "store") -> dict[str, Any] | None:
+    """Return the arguments of a processor, its store made where it needs one."""
+    args: dict[str, Any] = {"fn": fn}
+    if fn == "look":
+        stores = [s.args["store"] for s in g.program if s.op in ("globalStore", "handGlobal")]
+        args["looks"] = [g.pick(stores)] if stores else [_draw_global_store(g)]
+    if fn in STORE_OF:
+        store = _shared_store(g, g.pick(STORE_OF[fn]), op)
         if store is None:
             return None
         args["stores"] = [store]
-    if fn in ("tickStream", "tickWall", "sweep"):
+    if fn.startswith("tick") or fn == "sweep":
         args["interval"] = max(1, g.duration((1, 5, 10)))
-    types = (here.key, here.value) if fn == "twice" else ("s", "s")
-    shape = Shape("stream", *types, growth=growth, ticks=fn in ("tickStream", "sweep"))
-    return g.then(at, "process", shape, **args)
+    if fn == "tickFrom":
+        args["start"] = g.duration((0, 1, 10))
+    return args
 
 
-def _shared_store(g: Generator, kind: str) -> str | None:
+def _draw_global_store(g: Generator) -> str:
+    store, topic = g.fresh("own"), g.topic("s", "s")
+    args = {"store": store, "kind": "keyValue", "memory": g.chance(0.5), "log": False}
+    args |= {"topic": topic, "fn": "keep", "stores": [store], **g.name()}
+    g.add((Statement("globalStore", (), args), Shape()))
+    return store
+
+
+def _shared_store(g: Generator, kind: str, op: str = "store") -> str | None:
     """Return a new store, or one that another processor uses as well."""
-    made = [s.args["store"] for s in g.program if s.op == "store" and s.args["kind"] == kind]
-    return g.pick(made) if made and g.chance(0.4) else draw_store(g, kind)
+    made = [s.args["store"] for s in g.program if s.op == op and s.args["kind"] == kind]
+    return g.pick(made) if made and g.chance(0.4) else draw_store(g, kind, op)
 
 
 class OwnValues(FixedKeyProcessor[Any, Any, Any]):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from os import devnull
 from typing import Any
 
 from tests.oracle.build import Handle, Program, named, operator, serde, serdes
-from tests.oracle.functions import FLATS, KEYS, PREDICATES, VALUES, num
+from tests.oracle.functions import FLATS, KEYS, PREDICATES, VALUES, num, text
 from tests.oracle.generator import Draft, Generator, Shape, choice
 from tests.oracle.language import Statement
 
+from aliran.serdes import Serde
 from aliran.streams import Consumed, ConsumerRecord, KStream, Produced, Repartitioned
+from aliran.streams.processor import (
+    log_and_skip_on_invalid_timestamp,
+    use_partition_time_on_invalid_timestamp,
+)
 
 
 def consumed(s: Statement, types: tuple[str, str]) -> Consumed[Any, Any]:
@@ -29,6 +37,8 @@ def _skip_odd(record: ConsumerRecord, _before: int) -> int:
 EXTRACTORS = {
     "value": lambda record, before: abs(num(record.value)),
     "skipOdd": _skip_odd,
+    "skip": log_and_skip_on_invalid_timestamp,
+    "before": use_partition_time_on_invalid_timestamp,
     "latest": lambda record, before: max(record.timestamp, before),
 }
 
@@ -151,7 +161,8 @@ def _draw_flat_map_values(g: Generator, at: int) -> Draft:
 @operator("peek")
 def _peek(p: Program, s: Statement) -> Handle:
     of = p.of(s)
-    return of.now(of.object.peek(lambda k, v: None, **named(s)))
+    note = p.seen.append
+    return of.now(of.object.peek(lambda k, v: note(f"peek {text(k)}={text(v)}"), **named(s)))
 
 
 @choice("peek", "stream", 0.5)
@@ -161,13 +172,44 @@ def _draw_peek(g: Generator, at: int) -> Draft:
 
 @operator("foreach")
 def _foreach(p: Program, s: Statement) -> Handle:
-    p.of(s).object.foreach(lambda k, v: None, **named(s))
+    note = p.seen.append
+    p.of(s).object.foreach(lambda k, v: note(f"each {text(k)}={text(v)}"), **named(s))
     return Handle()
 
 
 @choice("foreach", "stream", 0.2)
 def _draw_foreach(g: Generator, at: int) -> Draft:
     return g.then(at, "foreach", Shape(), **g.name())
+
+
+@operator("print")
+def _print(p: Program, s: Statement) -> Handle:
+    def note(key: Any, value: Any) -> str:
+        p.seen.append(f"print {text(key)}={text(value)}")
+        return ""
+
+    p.of(s).object.print(label="label", file=devnull, mapper=note, **named(s))
+    return Handle()
+
+
+@choice("print", "stream", 0.2)
+def _draw_print(g: Generator, at: int) -> Draft:
+    return g.then(at, "print", Shape(), **g.name())
+
+
+@operator("fragile")
+def _fragile(p: Program, s: Statement) -> Handle:
+    def check(_key: Any, value: Any) -> Any:
+        if num(value) % 3 == 1:
+            raise ValueError("fragile")
+        return value
+
+    return p.of(s).now(p.of(s).object.map_values(check, with_key=True, **named(s)))
+
+
+@choice("fragile", "stream", 2)
+def _draw_fragile(g: Generator, at: int) -> Draft | None:
+    return g.then(at, "fragile", **g.name()) if g.errors else None
 
 
 @operator("merge")
@@ -227,30 +269,63 @@ def _draw_arm(g: Generator, at: int) -> Draft:
 def _repartition(p: Program, s: Statement) -> Handle:
     of = p.of(s)
     config: Repartitioned[Any, Any] = Repartitioned(
-        name=s.args.get("name"), partitions=s.args.get("partitions"), **serdes(of)
+        name=s.args.get("name"),
+        partitions=s.args.get("partitions"),
+        partitioner=partitioner if s.args.get("partitioned") else None,
+        **serdes(of),
     )
     return of.now(of.object.repartition(config))
 
 
 @choice("repartition", "stream", 0.5)
 def _draw_repartition(g: Generator, at: int) -> Draft:
-    return g.then(at, "repartition", **g.name(0.4))
+    args: dict[str, Any] = {"partitions": 1} if g.chance(0.3) else {}
+    if g.chance(0.15):
+        args["partitioned"] = True
+    return g.then(at, "repartition", **args, **g.name(0.4))
 
 
 @operator("to")
 def _to(p: Program, s: Statement) -> Handle:
     of = p.of(s)
-    config: Produced[Any, Any] = Produced(name=s.args.get("name"), **serdes(of))
-    chosen = s.args.get("chosen")
-    if chosen is None:
-        of.object.to(s.args["topic"], config)
-    else:
-        of.object.to(lambda k, v, at: f"{chosen}{(num(k) + at.offset) % 2}", config)
+    config: Produced[Any, Any] = Produced(
+        name=s.args.get("name"),
+        partitioner=partitioner if s.args.get("partitioned") else None,
+        **serdes(of),
+    )
+    if s.args.get("picky"):
+        config = replace(config, value=picky(serde(of.value)))
+    of.object.to(chooser(s) if "chosen" in s.args else s.args["topic"], config)
     return Handle()
+
+
+def chooser(s: Statement) -> Callable[..., str]:
+    """Return the function that chooses the topic of each record."""
+    return lambda k, v, at: f"{s.args['chosen']}{(num(k) + at.offset) % 2}"
+
+
+def partitioner(_topic: str, _key: Any, value: Any, _count: int) -> list[int] | None:
+    """Choose by the number in the value: Kafka's own choice, none at all, or the first."""
+    return (None, [], [0])[num(value) % 3]
+
+
+def picky(inner: Serde[Any]) -> Serde[Any]:
+    """Return a serde that cannot write some values."""
+
+    class Picky(type(inner)):  # type: ignore[misc]
+        def serialize(self, value: Any) -> bytes | None:
+            if num(value) == 2:
+                raise ValueError("picky")
+            return inner.serialize(value)
+
+    return Picky()
 
 
 @choice("to", "stream", 0.4)
 def _draw_to(g: Generator, at: int) -> Draft:
+    args: dict[str, Any] = {"partitioned": True} if g.chance(0.2) else {}
+    if g.errors and g.chance(0.7):
+        args["picky"] = True
     if g.chance(0.3):
-        return g.then(at, "to", Shape(), chosen=g.fresh("chosen"), **g.name())
-    return g.then(at, "to", Shape(), topic=g.fresh("also"), **g.name())
+        return g.then(at, "to", Shape(), chosen=g.fresh("chosen"), **args, **g.name())
+    return g.then(at, "to", Shape(), topic=g.fresh("also"), **args, **g.name())

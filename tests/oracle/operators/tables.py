@@ -164,13 +164,13 @@ def _suppress(p: Program, s: Statement) -> Handle:
 
     api: Any = streams
     args = s.args
-    full = {"max_records": args.get("records"), "max_bytes": args.get("bytes")}
-    limits = {name: value for name, value in full.items() if value is not None}
-    shut = {"shut_down_when_full": True} if args.get("shut") else {}
+    buffer = api.BufferConfig(max_records=args.get("records"), max_bytes=args.get("bytes"))
+    buffer = buffer.shut_down_when_full() if args.get("shut") else buffer
+    buffer = buffer.with_logging_disabled() if args.get("log") is False else buffer
     if args.get("close"):
-        rule = api.Suppressed.until_window_closes(**limits, **shut)
+        rule = api.Suppressed.until_window_closes(buffer)
     else:
-        rule = api.Suppressed.until_time_limit(args["limit"], **limits, **shut)
+        rule = api.Suppressed.until_time_limit(args["limit"], buffer)
     return p.of(s).now(p.of(s).object.suppress(rule, **named(s)))
 
 
@@ -182,11 +182,18 @@ def _draw_suppress(g: Generator, at: int) -> Draft | None:
     if here.history is not None and g.chance(0.9):  # refused
         return None
     shape = replace(here, final=False, history=None)
-    if here.final and g.chance(0.7):
-        return g.then(at, "suppress", shape, close=True, **g.name())
-    limits: dict[str, Any] = {}
-    if g.chance(0.5):
-        limits = {"records": g.pick((1, 2, 3))} if g.chance(0.7) else {"bytes": g.pick((50, 150))}
+    limits: dict[str, Any] = {"log": False} if g.chance(0.1) else {}
+    final = here.final and g.chance(0.7)
+    if g.chance(0.2 if final else 0.5):
+        full = g.chance(0.15)
+        limits |= {"shut": True} if final or full else {"early": True}
+        many = 5 if final else 1
+        if g.chance(0.7):
+            limits["records"] = many * g.pick((1, 2, 3))
+        if g.chance(0.4) or "records" not in limits:
+            limits["bytes"] = many * g.pick((50, 150))
+    if final:
+        return g.then(at, "suppress", shape, close=True, **limits, **g.name())
     return g.then(at, "suppress", shape, limit=g.duration((0, 1, 3, 10)), **limits, **g.name())
 
 

@@ -7,6 +7,7 @@ import static oracle.Program.NOTHING;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import oracle.Program.Handle;
@@ -18,6 +19,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
 import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.kstream.Named;
 import org.apache.kafka.streams.kstream.Windowed;
+import org.apache.kafka.streams.processor.Cancellable;
 import org.apache.kafka.streams.processor.PunctuationType;
 import org.apache.kafka.streams.processor.api.ContextualFixedKeyProcessor;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
@@ -28,15 +30,19 @@ import org.apache.kafka.streams.processor.api.ProcessorSupplier;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.ReadOnlyKeyValueStore;
 import org.apache.kafka.streams.state.SessionStore;
 import org.apache.kafka.streams.state.StoreBuilder;
 import org.apache.kafka.streams.state.Stores;
+import org.apache.kafka.streams.state.TimestampedKeyValueStore;
+import org.apache.kafka.streams.state.ValueAndTimestamp;
 import org.apache.kafka.streams.state.VersionedKeyValueStore;
 import org.apache.kafka.streams.state.VersionedRecord;
 import org.apache.kafka.streams.state.WindowStore;
 import org.apache.kafka.streams.state.WindowStoreIterator;
 
 /** Stores and processors of the user's own. Keys and values of stores are texts. */
+@SuppressWarnings({"unchecked", "rawtypes"})
 final class Custom {
     private Custom() { }
 
@@ -44,6 +50,12 @@ final class Custom {
         return switch (s.op()) {
             case "store" -> {
                 program.builder.addStateStore(store(s));
+                yield NOTHING;
+            }
+            case "globalStore" -> {
+                final String[] types = program.topics.get(s.text("topic"));
+                program.builder.addGlobalStore(
+                    store(s), s.text("topic"), Streams.consumed(s, types), (ProcessorSupplier) processor(s));
                 yield NOTHING;
             }
             case "process" -> {
@@ -68,7 +80,7 @@ final class Custom {
 
     // ------------------------------------------------------------------ stores
 
-    private static StoreBuilder<?> store(final Statement s) {
+    static StoreBuilder<?> store(final Statement s) {
         final String name = s.text("store");
         final boolean memory = s.flag("memory");
         final Duration retention = s.duration("retention");
@@ -78,6 +90,8 @@ final class Custom {
             case "keyValue" -> Stores.keyValueStoreBuilder(
                 memory ? Stores.inMemoryKeyValueStore(name) : Stores.persistentKeyValueStore(name), str, str);
             case "lru" -> Stores.keyValueStoreBuilder(Stores.lruMap(name, (int) s.number("most")), str, str);
+            case "timed" -> Stores.timestampedKeyValueStoreBuilder(
+                memory ? Stores.inMemoryKeyValueStore(name) : Stores.persistentTimestampedKeyValueStore(name), str, str);
             case "window" -> Stores.windowStoreBuilder(memory
                 ? Stores.inMemoryWindowStore(name, retention, size, s.flag("duplicates"))
                 : Stores.persistentWindowStore(name, retention, size, s.flag("duplicates")), str, str);
@@ -104,13 +118,15 @@ final class Custom {
         void call(ProcessorContext<Object, Object> context, Object store, Record<Object, Object> record);
     }
 
-    private static ProcessorSupplier<Object, Object, Object, Object> processor(final Statement s) {
-        final List<String> stores = s.texts("stores");
+    static ProcessorSupplier<Object, Object, Object, Object> processor(final Statement s) {
+        final List<String> stores = s.texts(s.has("looks") ? "looks" : "stores");
         final long interval = s.number("interval");
         final String fn = s.text("fn");
         final Step step = step(fn);
         return () -> new ContextualProcessor<Object, Object, Object, Object>() {
             private Object store;
+            private Cancellable schedule;
+            private int ticks;
 
             @Override
             public void init(final ProcessorContext<Object, Object> context) {
@@ -120,6 +136,12 @@ final class Custom {
                     context.schedule(Duration.ofMillis(interval), PunctuationType.STREAM_TIME, this::tick);
                 } else if (fn.equals("tickWall")) {
                     context.schedule(Duration.ofMillis(interval), PunctuationType.WALL_CLOCK_TIME, this::tick);
+                } else if (fn.equals("tickTwice")) {
+                    final PunctuationType type = PunctuationType.STREAM_TIME;
+                    schedule = context.schedule(Duration.ofMillis(interval), type, this::tickTwice);
+                } else if (fn.equals("tickFrom")) {
+                    final Instant start = Instant.ofEpochMilli(s.number("start"));
+                    context.schedule(start, Duration.ofMillis(interval), PunctuationType.WALL_CLOCK_TIME, this::tick);
                 } else if (fn.equals("sweep")) {
                     context.schedule(Duration.ofMillis(interval), PunctuationType.STREAM_TIME, this::sweep);
                 }
@@ -133,6 +155,13 @@ final class Custom {
             private void tick(final long time) {
                 final String told = time + "|" + context().currentStreamTimeMs() + "|" + context().currentSystemTimeMs();
                 context().forward(new Record<>("tick", told, time));
+            }
+
+            private void tickTwice(final long time) {
+                tick(time);
+                if (++ticks == 2) {
+                    schedule.cancel();
+                }
             }
 
             @SuppressWarnings("unchecked")
@@ -154,7 +183,7 @@ final class Custom {
                 more.add("p", "1".getBytes(StandardCharsets.UTF_8));
                 context.forward(record.withTimestamp(record.timestamp() + 7).withHeaders(more));
             };
-            case "tickStream", "tickWall" -> (context, store, record) -> context.forward(texts(record));
+            case "tickStream", "tickWall", "tickTwice", "tickFrom" -> (context, store, record) -> context.forward(texts(record));
             case "remember", "sweep" -> Custom::remember;
             case "scan" -> Custom::scan;
             case "where" -> (context, store, record) -> {
@@ -163,6 +192,11 @@ final class Custom {
                     + context.currentStreamTimeMs() + "|" + context.currentSystemTimeMs()));
             };
             case "window" -> Custom::window;
+            case "spans" -> Custom::spans;
+            case "bulk" -> Custom::bulk;
+            case "timed" -> Custom::timed;
+            case "look" -> Custom::look;
+            case "keep" -> Custom::keep;
             case "session" -> Custom::session;
             case "versioned" -> Custom::versioned;
             default -> throw new UnsupportedOperationException("no processor " + name);
@@ -174,7 +208,6 @@ final class Custom {
             .withValue(record.value() == null ? null : (Object) text(record.value()));
     }
 
-    @SuppressWarnings("unchecked")
     private static void remember(
         final ProcessorContext<Object, Object> context, final Object store, final Record<Object, Object> record
     ) {
@@ -185,7 +218,6 @@ final class Custom {
         context.forward(record.withKey((Object) key).withValue(text(before) + ">" + text(rows.get(key))));
     }
 
-    @SuppressWarnings("unchecked")
     private static void scan(
         final ProcessorContext<Object, Object> context, final Object store, final Record<Object, Object> record
     ) {
@@ -206,7 +238,6 @@ final class Custom {
         context.forward(out.withValue(cut("prefix" + rowsText(rows.prefixScan("a", new StringSerializer())))));
     }
 
-    @SuppressWarnings("unchecked")
     private static void window(
         final ProcessorContext<Object, Object> context, final Object store, final Record<Object, Object> record
     ) {
@@ -222,7 +253,69 @@ final class Custom {
         context.forward(out.withValue(cut("all" + rowsText(rows.fetchAll(time - 15, time)))));
     }
 
-    @SuppressWarnings("unchecked")
+    private static void spans(
+        final ProcessorContext<Object, Object> context, final Object store, final Record<Object, Object> record
+    ) {
+        final WindowStore<Object, Object> rows = (WindowStore<Object, Object>) store;
+        final String key = text(record.key());
+        final long time = record.timestamp();
+        rows.put(key, record.value() == null ? null : text(record.value()), time);
+        final Record<Object, Object> out = record.withKey((Object) key);
+        context.forward(out.withValue(cut("all" + rowsText(rows.all()))));
+        context.forward(out.withValue(cut("back" + rowsText(rows.backwardAll()))));
+        context.forward(out.withValue(cut("keys" + rowsText(rows.backwardFetch("a", key, time - 10, time)))));
+        context.forward(out.withValue(cut("times" + rowsText(rows.backwardFetchAll(time - 15, time)))));
+    }
+
+    private static void bulk(
+        final ProcessorContext<Object, Object> context, final Object store, final Record<Object, Object> record
+    ) {
+        final KeyValueStore<Object, Object> rows = (KeyValueStore<Object, Object>) store;
+        final String key = text(record.key());
+        final Object value = record.value() == null ? null : text(record.value());
+        rows.putAll(List.of(KeyValue.pair(key, value), KeyValue.pair("b", "bulk")));
+        context.forward(record.withKey((Object) key).withValue("had " + text(rows.delete("a"))));
+        context.forward(record.withKey((Object) key).withValue("has " + text(rows.get(key))));
+    }
+
+    private static void timed(
+        final ProcessorContext<Object, Object> context, final Object store, final Record<Object, Object> record
+    ) {
+        final TimestampedKeyValueStore<Object, Object> rows = (TimestampedKeyValueStore<Object, Object>) store;
+        final String key = text(record.key());
+        final ValueAndTimestamp<Object> before = rows.get(key);
+        if (before == null || before.timestamp() <= record.timestamp() || record.value() == null) {
+            rows.put(key, record.value() == null
+                ? null : ValueAndTimestamp.make((Object) text(record.value()), record.timestamp()));
+        }
+        final StringBuilder told = new StringBuilder("timed");
+        listed(rows.all()).forEach(row -> told.append(",").append(text(row.key)).append("=")
+            .append(text(row.value.value())).append("@").append(row.value.timestamp()));
+        context.forward(record.withKey((Object) key).withValue(cut(told.toString())));
+    }
+
+    /** Reads a store that another processor fills. */
+    private static void look(
+        final ProcessorContext<Object, Object> context, final Object store, final Record<Object, Object> record
+    ) {
+        final ReadOnlyKeyValueStore<?, ?> rows = (ReadOnlyKeyValueStore<?, ?>) store;
+        final String key = text(record.key());
+        context.forward(record.withKey((Object) key).withValue(cut(text(record.value()) + rowsText(all(rows)))));
+    }
+
+    private static KeyValueIterator<Object, Object> all(final ReadOnlyKeyValueStore<?, ?> rows) {
+        return (KeyValueIterator<Object, Object>) rows.all();
+    }
+
+    /** Fills a global or read-only store; a record that changes nothing but the store. */
+    private static void keep(
+        final ProcessorContext<Object, Object> context, final Object store, final Record<Object, Object> record
+    ) {
+        if (record.key() != null) {
+            ((KeyValueStore<Object, Object>) store).put(record.key(), record.value());
+        }
+    }
+
     private static void session(
         final ProcessorContext<Object, Object> context, final Object store, final Record<Object, Object> record
     ) {
@@ -242,7 +335,6 @@ final class Custom {
         context.forward(out.withValue(cut("back" + rowsText(rows.backwardFindSessions(key, time - 30, time)))));
     }
 
-    @SuppressWarnings("unchecked")
     private static void versioned(
         final ProcessorContext<Object, Object> context, final Object store, final Record<Object, Object> record
     ) {
@@ -261,8 +353,8 @@ final class Custom {
         return record == null ? "null" : record.timestamp() + "=" + text(record.value());
     }
 
-    private static <K> List<KeyValue<K, Object>> listed(final KeyValueIterator<K, Object> rows) {
-        final List<KeyValue<K, Object>> found = new ArrayList<>();
+    private static <K, V> List<KeyValue<K, V>> listed(final KeyValueIterator<K, V> rows) {
+        final List<KeyValue<K, V>> found = new ArrayList<>();
         try (rows) {
             rows.forEachRemaining(found::add);
         }

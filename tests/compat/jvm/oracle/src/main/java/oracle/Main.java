@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -22,6 +23,7 @@ public final class Main {
     public static void main(final String[] arguments) throws IOException, InterruptedException {
         final Path scratch = Path.of(arguments[0]);
         final PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
+        System.setOut(new PrintStream(OutputStream.nullOutputStream())); // for what topologies print
         // Reading never waits for writing, or the other side could do neither.
         final ExecutorService pool = Executors.newSingleThreadExecutor();
         try (BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {

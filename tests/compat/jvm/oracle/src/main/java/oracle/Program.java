@@ -10,6 +10,7 @@ import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.utils.Bytes;
 import org.apache.kafka.streams.StreamsBuilder;
+import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.KTable;
 import org.apache.kafka.streams.kstream.Materialized;
@@ -104,11 +105,16 @@ final class Program {
     }
 
     final StreamsBuilder builder;
+    /** What a program by hand is built with, null for one of the DSL. */
+    final Topology topology;
+    /** What came to the ends of streams that are no topics. */
+    final List<String> seen = new ArrayList<>();
     final Map<String, String[]> topics = new HashMap<>();
     private final List<Handle> handles = new ArrayList<>();
 
-    Program(final StreamsBuilder builder, final JsonNode topics) {
+    Program(final StreamsBuilder builder, final Topology topology, final JsonNode topics) {
         this.builder = builder;
+        this.topology = topology;
         topics.properties().forEach(each -> this.topics.put(
             each.getKey(), new String[] {each.getValue().get(0).textValue(), each.getValue().get(1).textValue()}));
     }
@@ -116,7 +122,7 @@ final class Program {
     void build(final JsonNode program) {
         for (final JsonNode each : program) {
             final Statement statement = new Statement(each);
-            Handle made = Streams.build(this, statement);
+            Handle made = topology != null ? Hand.build(this, statement) : Streams.build(this, statement);
             made = made != null ? made : Tables.build(this, statement);
             made = made != null ? made : Aggregations.build(this, statement);
             made = made != null ? made : Joins.build(this, statement);
@@ -145,6 +151,16 @@ final class Program {
                 : new WindowedSerdes.SessionWindowedSerde(inner);
         }
         return found;
+    }
+
+    /** A serde that cannot write some values. */
+    static Serde<Object> picky(final Serde<Object> serde) {
+        return Serdes.serdeFrom((topic, data) -> {
+            if (Functions.num(data) == 2) {
+                throw new IllegalArgumentException("picky");
+            }
+            return serde.serializer().serialize(topic, data);
+        }, serde.deserializer());
     }
 
     private static Materialized materialized(final JsonNode json, final String key, final String value) {

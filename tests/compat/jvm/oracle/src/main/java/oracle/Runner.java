@@ -29,6 +29,8 @@ import org.apache.kafka.streams.TestOutputTopic;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.TopologyConfig;
 import org.apache.kafka.streams.TopologyTestDriver;
+import org.apache.kafka.streams.errors.LogAndContinueExceptionHandler;
+import org.apache.kafka.streams.errors.LogAndContinueProcessingExceptionHandler;
 import org.apache.kafka.streams.state.BuiltInDslStoreSuppliers;
 import org.apache.kafka.streams.test.TestRecord;
 
@@ -62,11 +64,14 @@ final class Runner {
 
     private void run(final Path directory) {
         final Topology topology;
+        final Program program;
         final Properties config = config(directory);
         try {
             final StreamsBuilder builder = new StreamsBuilder(new TopologyConfig(new StreamsConfig(config)));
-            new Program(builder, scenario.get("topics")).build(scenario.get("program"));
-            topology = builder.build(config);
+            final Topology hand = scenario.path("config").path("hand").booleanValue() ? new Topology() : null;
+            program = new Program(builder, hand, scenario.get("topics"));
+            program.build(scenario.get("program"));
+            topology = hand != null ? hand : builder.build(config);
             answer.put("describe", topology.describe().toString());
         } catch (final RuntimeException error) {
             fail("build", -1, error);
@@ -80,7 +85,13 @@ final class Runner {
             for (final JsonNode step : scenario.get("steps")) {
                 number++;
                 step(driver, step);
-                steps.add(drain(driver));
+                final ObjectNode found = drain(driver);
+                if (!program.seen.isEmpty()) {
+                    final ArrayNode seen = found.putArray("");
+                    program.seen.forEach(line -> seen.addArray().add((String) null).add(line).add(0).addArray());
+                    program.seen.clear();
+                }
+                steps.add(found);
             }
             number++;
             answer.put("dropped", dropped(driver));
@@ -130,9 +141,28 @@ final class Runner {
             // Else records whose keys a processor changes would pass by the merged topics (KAFKA-19668).
             config.put(TopologyConfig.InternalConfig.ENABLE_PROCESS_PROCESSVALUE_FIX, true);
         }
+        errors(config, settings.path("errors"));
         // Further settings by Kafka's own names.
         settings.path("kafka").properties().forEach(each -> config.put(each.getKey(), each.getValue().asText()));
         return config;
+    }
+
+    /** What happens to records that cannot be read, processed or written. */
+    private static void errors(final Properties config, final JsonNode errors) {
+        if (errors.path("read").booleanValue()) {
+            config.put(StreamsConfig.DESERIALIZATION_EXCEPTION_HANDLER_CLASS_CONFIG,
+                LogAndContinueExceptionHandler.class);
+        }
+        if (errors.path("process").booleanValue()) {
+            config.put(StreamsConfig.PROCESSING_EXCEPTION_HANDLER_CLASS_CONFIG,
+                LogAndContinueProcessingExceptionHandler.class);
+        }
+        if (errors.path("write").booleanValue()) {
+            config.put(StreamsConfig.PRODUCTION_EXCEPTION_HANDLER_CLASS_CONFIG, SkipUnwritable.class);
+        }
+        if (errors.has("dead")) {
+            config.put(StreamsConfig.ERRORS_DEAD_LETTER_QUEUE_TOPIC_NAME_CONFIG, errors.get("dead").textValue());
+        }
     }
 
     // ------------------------------------------------------------------ steps
@@ -159,8 +189,9 @@ final class Runner {
         if (data.isNull()) {
             return null;
         }
+        // A text where numbers are due is one that cannot be read.
         final Object value = data.isTextual() ? data.textValue() : (Object) data.longValue();
-        return Program.serde(type).serializer().serialize("", value);
+        return Program.serde(data.isTextual() ? "s" : type).serializer().serialize("", value);
     }
 
     private ObjectNode drain(final TopologyTestDriver driver) {

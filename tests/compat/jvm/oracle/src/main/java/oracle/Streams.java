@@ -6,6 +6,7 @@ import static oracle.Functions.PREDICATES;
 import static oracle.Functions.VALUES;
 import static oracle.Functions.find;
 import static oracle.Functions.num;
+import static oracle.Functions.text;
 import static oracle.Program.NOTHING;
 import static oracle.Program.serde;
 
@@ -23,9 +24,12 @@ import org.apache.kafka.streams.kstream.BranchedKStream;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Named;
+import org.apache.kafka.streams.kstream.Printed;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.Repartitioned;
+import org.apache.kafka.streams.processor.LogAndSkipOnInvalidTimestamp;
 import org.apache.kafka.streams.processor.TimestampExtractor;
+import org.apache.kafka.streams.processor.UsePartitionTimeOnInvalidTimestamp;
 
 /** Streams and what looks at one record at a time. */
 final class Streams {
@@ -82,10 +86,29 @@ final class Streams {
                     : of.stream().flatMapValues(v -> flat.call().call(v), s.named());
                 yield new Handle(made, of.key(), flat.type(of.value()));
             }
-            case "peek" -> new Handle(s.of(0).stream().peek((k, v) -> { }, s.named()), s.of(0));
+            case "peek" -> new Handle(s.of(0).stream().peek(
+                (k, v) -> program.seen.add("peek " + text(k) + "=" + text(v)), s.named()), s.of(0));
             case "foreach" -> {
-                s.of(0).stream().foreach((k, v) -> { }, s.named());
+                s.of(0).stream().foreach((k, v) -> program.seen.add("each " + text(k) + "=" + text(v)), s.named());
                 yield NOTHING;
+            }
+            case "print" -> {
+                final Printed<Object, Object> printed = Printed.toSysOut().withLabel("label")
+                    .withKeyValueMapper((k, v) -> {
+                        program.seen.add("print " + text(k) + "=" + text(v));
+                        return "";
+                    });
+                s.of(0).stream().print(s.has("name") ? printed.withName(s.text("name")) : printed);
+                yield NOTHING;
+            }
+            case "fragile" -> {
+                final KStream<Object, Object> made = s.of(0).stream().mapValues((k, v) -> {
+                    if (Math.floorMod(num(v), 3) == 1) {
+                        throw new IllegalStateException("fragile");
+                    }
+                    return v;
+                }, s.named());
+                yield new Handle(made, s.of(0));
             }
             case "merge" -> new Handle(s.of(0).stream().merge(s.of(1).stream(), s.named()), s.of(0));
             case "split" -> new Handle(split(s), s.of(0));
@@ -113,6 +136,8 @@ final class Streams {
         return switch (name) {
             case "value" -> (record, before) -> Math.abs(num(record.value()));
             case "skipOdd" -> (record, before) -> Math.floorMod(num(record.value()), 2) == 1 ? -1 : record.timestamp();
+            case "skip" -> new LogAndSkipOnInvalidTimestamp();
+            case "before" -> new UsePartitionTimeOnInvalidTimestamp();
             case "latest" -> (record, before) -> Math.max(record.timestamp(), before);
             default -> throw new UnsupportedOperationException("no extractor " + name);
         };
@@ -148,15 +173,17 @@ final class Streams {
     private static Repartitioned<Object, Object> repartitioned(final Statement s) {
         Repartitioned<Object, Object> made = Repartitioned.with(serde(s.of(0).key()), serde(s.of(0).value()));
         made = s.has("name") ? made.withName(s.text("name")) : made;
+        made = s.flag("partitioned") ? made.withStreamPartitioner(Hand.partitioner()) : made;
         return s.has("partitions") ? made.withNumberOfPartitions((int) s.number("partitions")) : made;
     }
 
     private static void to(final Statement s) {
         Produced<Object, Object> produced = Produced.with(serde(s.of(0).key()), serde(s.of(0).value()));
         produced = s.has("name") ? produced.withName(s.text("name")) : produced;
+        produced = s.flag("partitioned") ? produced.withStreamPartitioner(Hand.partitioner()) : produced;
+        produced = s.flag("picky") ? produced.withValueSerde(Program.picky(serde(s.of(0).value()))) : produced;
         if (s.has("chosen")) {
-            final String prefix = s.text("chosen");
-            s.of(0).stream().to((k, v, context) -> prefix + Math.floorMod(num(k) + context.offset(), 2), produced);
+            s.of(0).stream().to(Hand.chooser(s), produced);
         } else {
             s.of(0).stream().to(s.text("topic"), produced);
         }

@@ -140,25 +140,15 @@ final class Tables {
     }
 
     private static Suppressed<?> suppressed(final Statement s) {
-        final boolean shut = s.flag("shut");
-        if (s.flag("close")) {
-            final Suppressed.StrictBufferConfig buffer = s.has("records")
-                ? BufferConfig.maxRecords(s.number("records")).shutDownWhenFull()
-                : BufferConfig.unbounded();
-            final Suppressed<?> made = Suppressed.untilWindowCloses(buffer);
-            return s.has("name") ? made.withName(s.text("name")) : made;
-        }
-        final BufferConfig<?> buffer;
-        if (s.has("records")) {
-            buffer = shut
-                ? BufferConfig.maxRecords(s.number("records")).shutDownWhenFull()
-                : BufferConfig.maxRecords(s.number("records")).emitEarlyWhenFull();
-        } else if (s.has("bytes")) {
-            buffer = BufferConfig.maxBytes(s.number("bytes")).emitEarlyWhenFull();
-        } else {
-            buffer = BufferConfig.unbounded();
-        }
-        final Suppressed<?> made = Suppressed.untilTimeLimit(Duration.ofMillis(s.number("limit")), (BufferConfig) buffer);
-        return s.has("name") ? made.withName(s.text("name")) : made;
+        BufferConfig buffer = s.has("bytes") ? BufferConfig.maxBytes(s.number("bytes")) : BufferConfig.unbounded();
+        buffer = s.has("records") && s.has("bytes") ? buffer.withMaxRecords(s.number("records")) : buffer;
+        buffer = s.has("records") && !s.has("bytes") ? BufferConfig.maxRecords(s.number("records")) : buffer;
+        buffer = s.has("log") && !s.flag("log") ? buffer.withLoggingDisabled() : buffer;
+        buffer = s.flag("shut") ? buffer.shutDownWhenFull() : buffer;
+        buffer = s.flag("early") ? buffer.emitEarlyWhenFull() : buffer;
+        final Suppressed<?> made = s.flag("close")
+            ? Suppressed.untilWindowCloses((Suppressed.StrictBufferConfig) buffer)
+            : Suppressed.untilTimeLimit(Duration.ofMillis(s.number("limit")), buffer);
+        return s.has("name") ? ((Suppressed<Object>) made).withName(s.text("name")) : made;
     }
 }
