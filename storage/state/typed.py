@@ -149,9 +149,13 @@ class KeyValueStore(ReadOnlyKeyValueStore[K, V]):
         self._write(self._key_bytes(key), value)
 
     def put_all(self, items: Iterable[tuple[K, V | None]]) -> None:
-        """Set many values."""
-        for key, value in items:
-            self._write(self._key_bytes(key), value)
+        """Set many values; all are written before the first is logged, as by Kafka."""
+        serialize = self._value_serde.serialize
+        changes = [(self._key_bytes(key), value, serialize(value)) for key, value in items]
+        for data, _, stored in changes:
+            self._store.put(data, stored)
+        for data, value, stored in changes:
+            self._log(data, value, stored)
 
     def put_if_absent(self, key: K, value: V | None) -> V | None:
         """Set the value of `key` unless it has one; return the one it had."""
@@ -178,6 +182,9 @@ class KeyValueStore(ReadOnlyKeyValueStore[K, V]):
     def _write(self, key: bytes, value: V | None) -> None:
         data = self._value_serde.serialize(value)
         self._store.put(key, data)
+        self._log(key, value, data)
+
+    def _log(self, key: bytes, _value: V | None, data: bytes | None) -> None:
         self._log_change(key, data, self._current_time())
 
 
@@ -206,9 +213,7 @@ class TimestampedKeyValueStore(KeyValueStore[K, ValueAndTimestamp[V]]):
         stamped = ValueAndTimestampSerde(value_serde)
         super().__init__(store, key_serde, stamped, log_change, current_time)
 
-    def _write(self, key: bytes, value: ValueAndTimestamp[V] | None) -> None:
-        data = self._value_serde.serialize(value)
-        self._store.put(key, data)
+    def _log(self, key: bytes, value: ValueAndTimestamp[V] | None, data: bytes | None) -> None:
         if value is None or data is None:
             self._log_change(key, None, self._current_time())
         else:

@@ -117,7 +117,7 @@ class SinkBuffer:
         self.headers.clear()
 
     def _split(self, headers: list[Headers] | None) -> Iterator[Columns]:
-        partition_of, known = self._partition_of, self._partitions
+        partition_of, known = self.partition_of, self._partitions
         partitions = [
             partition if (partition := known.get(key)) is not None else partition_of(key)  # type: ignore[arg-type]
             for key in self.keys
@@ -138,7 +138,8 @@ class SinkBuffer:
                 batch.headers = [headers[index] for index in chosen]
             yield batch
 
-    def _partition_of(self, key: bytes | None) -> int:
+    def partition_of(self, key: bytes | None) -> int:
+        """Return the partition of a key."""
         if key is None:  # as Kafka's sticky partitioner: one partition a batch, then the next
             return self._next_keyless % self._partition_count
         inner = key[: -self._suffix] if self._suffix else key
@@ -200,6 +201,9 @@ class RoutedSink:
             return
         for partition in partitions:
             buffer = self._open_buffer(topic, partition)
+            if partition is None and self._partitioner is not None and raw_key is not None:
+                # In one buffer with what the partitioner sends there: they keep their order.
+                buffer = self._open_buffer(topic, buffer.partition_of(raw_key))
             if headers:
                 buffer.headers[len(buffer.keys)] = headers
             buffer.keys.append(raw_key)

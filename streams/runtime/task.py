@@ -518,9 +518,11 @@ class StreamTask:
         self.statistics.dropped_records += 1
 
     def _buffer(self, topic: str, partition: int | None, suffix: int = 0) -> SinkBuffer:
+        count = self._environment.partition_count(topic)
+        if count == 1:  # one buffer for all, so that records of several sinks keep their order
+            partition, suffix = None, 0
         key = (topic, partition, suffix)
         if key not in self._sinks:
-            count = self._environment.partition_count(topic)
             buffer = self._sinks[key] = (
                 SinkBuffer(topic, count, suffix)
                 if partition is None

@@ -19,7 +19,7 @@ from tests.oracle.compare import difference
 from tests.oracle.deviations import excuse
 from tests.oracle.generator import favour_versions, generate, leave_out
 from tests.oracle.jvm import PATIENCE_S, Jvm
-from tests.oracle.language import Scenario
+from tests.oracle.language import Scenario, Statement
 from tests.oracle.run import Answer, run
 from tests.oracle.shrink import shrink
 
@@ -47,7 +47,8 @@ class Tally:
         self.operators.update(labels(scenario))
         self.settings["cache"] += bool(scenario.config.get("cache"))
         self.settings["rocksdb"] += scenario.config.get("stores") == "rocksdb"
-        self.settings["optimize"] += "optimize" in scenario.config
+        for setting in ("optimize", "errors", "kafka", "hand"):
+            self.settings[setting] += setting in scenario.config
         for step in expected.get("steps", ()):
             self.records += sum(len(rows) for rows in step.values())
         if "error" in expected:
@@ -73,8 +74,22 @@ class Tally:
         )
 
 
-def _label(op: str, kind: object) -> str:
-    return f"{op} {kind}" if isinstance(kind, str) else op
+_KINDS = {"process": "fn", "processValues": "fn", "handProcessor": "fn", "aggregate": "merger"}
+"""The argument that says most about an operator; `kind` for all others."""
+
+_MORE = ("emitOnClose", "close", "limit", "records", "bytes", "shut", "chosen", "partitioned")
+_MORE += ("partitions", "picky", "grace", "extractor", "undo", "keyed", "names", "default", "log")
+
+
+def _labels(s: Statement) -> Iterator[str]:
+    kind = s.args.get(_KINDS.get(s.op, "kind"))
+    name = f"{s.op} {kind}" if isinstance(kind, str) else s.op
+    yield name
+    for more in _MORE:
+        if more in s.args and not (more == "grace" and s.op != "joinTable"):
+            yield f"{s.op} with {more}"
+    for option, value in s.args.get("mat", {}).items():
+        yield f"materialized {option}" + (f" {value}" if isinstance(value, bool) else "")
 
 
 def pairs(seed: int, numbers: range) -> Iterator[tuple[Scenario, Answer, Answer]]:
@@ -105,8 +120,8 @@ def _run(scenario: Scenario) -> Answer:
 
 
 def labels(scenario: Scenario) -> frozenset[str]:
-    """Return the operators of a scenario, with the kinds of joins and windows."""
-    return frozenset(_label(s.op, s.args.get("kind")) for s in scenario.program)
+    """Return the operators of a scenario, with the kinds of joins, windows and processors."""
+    return frozenset(label for s in scenario.program for label in _labels(s))
 
 
 def check(seed: int, numbers: range, *, shown: int) -> int:

@@ -17,7 +17,8 @@ def _reading(p: Program, topic: str) -> dict[str, Any]:
 
 
 def _parents(p: Program, s: Statement) -> list[str]:
-    return [p.of(s, index).object for index in range(len(s.of))]
+    # Shrinking may give a node the same parent twice.
+    return list(dict.fromkeys(p.of(s, index).object for index in range(len(s.of))))
 
 
 @operator("handStore")

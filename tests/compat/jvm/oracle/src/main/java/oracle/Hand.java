@@ -4,7 +4,7 @@ import static oracle.Functions.num;
 import static oracle.Program.NOTHING;
 import static oracle.Program.serde;
 
-import java.util.List;
+import java.util.LinkedHashSet;
 import java.util.Optional;
 import java.util.Set;
 import oracle.Program.Handle;
@@ -86,10 +86,10 @@ final class Hand {
     }
 
     private static String[] parents(final Statement s) {
-        final String[] found = new String[s.ofs()];
-        for (int index = 0; index < found.length; index++) {
-            found[index] = (String) s.of(index).object();
+        final Set<String> found = new LinkedHashSet<>(); // shrinking may give the same one twice
+        for (int index = 0; index < s.ofs(); index++) {
+            found.add((String) s.of(index).object());
         }
-        return found;
+        return found.toArray(String[]::new);
     }
 }

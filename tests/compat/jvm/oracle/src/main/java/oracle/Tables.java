@@ -143,9 +143,10 @@ final class Tables {
         BufferConfig buffer = s.has("bytes") ? BufferConfig.maxBytes(s.number("bytes")) : BufferConfig.unbounded();
         buffer = s.has("records") && s.has("bytes") ? buffer.withMaxRecords(s.number("records")) : buffer;
         buffer = s.has("records") && !s.has("bytes") ? BufferConfig.maxRecords(s.number("records")) : buffer;
-        buffer = s.has("log") && !s.flag("log") ? buffer.withLoggingDisabled() : buffer;
         buffer = s.flag("shut") ? buffer.shutDownWhenFull() : buffer;
         buffer = s.flag("early") ? buffer.emitEarlyWhenFull() : buffer;
+        // Last, as the others forget it.
+        buffer = s.has("log") && !s.flag("log") ? buffer.withLoggingDisabled() : buffer;
         final Suppressed<?> made = s.flag("close")
             ? Suppressed.untilWindowCloses((Suppressed.StrictBufferConfig) buffer)
             : Suppressed.untilTimeLimit(Duration.ofMillis(s.number("limit")), buffer);
