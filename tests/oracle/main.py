@@ -77,6 +77,7 @@ class Tally:
 _KINDS = {"process": "fn", "processValues": "fn", "handProcessor": "fn", "aggregate": "merger"}
 """The argument that says most about an operator; `kind` for all others."""
 
+_MORE: tuple[str, ...]
 _MORE = ("emitOnClose", "close", "limit", "records", "bytes", "shut", "chosen", "partitioned")
 _MORE += ("partitions", "picky", "grace", "extractor", "undo", "keyed", "names", "default", "log")
 

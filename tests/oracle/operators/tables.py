@@ -27,7 +27,7 @@ def _table(p: Program, s: Statement) -> Handle:
 
 @choice("table", "new table")
 def _draw_table(g: Generator, topic: int) -> Draft:
-    args = {"extractor": g.pick(EXTRACTORS)} if g.chance(0.05) else {}
+    args: dict[str, Any] = {"extractor": g.pick(EXTRACTORS)} if g.chance(0.05) else {}
     args.update(topic=f"in{topic}", **g.name(), **g.mat())
     history = args.get("mat", {}).get("history")
     return Statement("table", (), args), Shape("table", *g.topics[f"in{topic}"], history=history)
