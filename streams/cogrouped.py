@@ -152,8 +152,7 @@ class CogroupedKStream(Generic[K, A]):
                 f"cogroup takes a grouped stream, got {group!r}: call group_by or group_by_key"
             )
         for other in self._inputs.aggregators:
-            if other.place.dsl is not added.place.dsl:
-                raise TopologyError("cogroup: both streams must come from the same builder")
+            other.place.check_same_builder("cogroup", added.place)
         return CogroupedKStream(self._inputs.plus(added, aggregator))
 
     def aggregate(

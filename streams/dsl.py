@@ -78,6 +78,17 @@ class Place:
         self.dsl.plan.add(step, self.step)
         return step
 
+    def check_same_builder(self, method: str, other: Place) -> None:
+        """Refuse what belongs to another builder, hence to another topology.
+
+        Raises:
+            TopologyError: It does.
+        """
+        if other.dsl is not self.dsl:
+            raise TopologyError(
+                f"{method} takes streams and tables of the same builder; {other.name} is another's"
+            )
+
     def at(self, step: PlanNode, **changes: Any) -> Place:
         """Return the place of `step`, which stands behind this one."""
         return replace(self, step=step, **changes)

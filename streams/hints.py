@@ -7,6 +7,15 @@ import re
 
 from aliran.streams.errors import UnknownOperatorError
 
+_NOT_OPERATORS = (
+    "getter",
+    "name",
+    "of_step",
+    "place",
+    "place_for_join",
+    "send_old_values",
+    "sources",
+)
 _GROUP_FIRST = ("windowed_by", "count", "reduce", "aggregate")
 _STREAM_FIRST = ("to", "peek", "foreach", "flat_map", "map", "select_key", "process", "print")
 
@@ -16,7 +25,8 @@ def unknown_operator(owner: object, name: str) -> AttributeError:
     kind = type(owner).__name__
     if name.startswith("_"):  # what copy, pickle and inspect look for
         return AttributeError(f"{kind!r} object has no attribute {name!r}")
-    operators = [each for each in dir(type(owner)) if not each.startswith("_")]
+    members = [each for each in dir(type(owner)) if not each.startswith("_")]
+    operators = [each for each in members if each not in _NOT_OPERATORS]
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     if snake != name and snake in operators:
         return UnknownOperatorError(f"{name} is called {snake} here")

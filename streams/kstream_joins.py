@@ -293,6 +293,7 @@ class KStreamJoins(StreamTransforms[K, V]):
         config: StreamJoined[K, V, Any],
         with_key: bool | None,
     ) -> KStream[K, Any]:
+        self._place.check_same_builder(method, other.place)
         keyed = takes_key(method, joiner, "joiner(value, other_value)", with_key)
         name = config.name
         left = self.place_for_join(name and f"{name}-left", config.key, config.value)
@@ -317,8 +318,7 @@ class KStreamJoins(StreamTransforms[K, V]):
         config: Joined[K, V, Any],
         with_key: bool | None,
     ) -> KStream[K, Any]:
-        if table.place.dsl is not self._place.dsl:
-            raise TopologyError(f"{method} takes a table of the same builder, not of another")
+        self._place.check_same_builder(method, table.place)
         keyed = takes_key(method, joiner, "joiner(value, table_value)", with_key)
         left = method == "left_join"
         place = self._copartitioned_with(table, config)

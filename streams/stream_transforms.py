@@ -199,8 +199,7 @@ class StreamTransforms(Generic[K, V]):
         if not isinstance(other, StreamTransforms):
             raise TopologyError(f"merge takes another stream, got {other!r}")
         mine, theirs = self._place, other.place
-        if mine.dsl is not theirs.dsl:
-            raise TopologyError("merge takes a stream of the same builder, this is another's")
+        mine.check_same_builder("merge", theirs)
         step = mine.append("KSTREAM-MERGE-", PassThrough(), text_of(name))
         if theirs.step is not mine.step:
             step.parents.append(theirs.step)

@@ -255,6 +255,7 @@ class TableJoins(TableBase[K, V]):
         method = "join" if kind == "inner" else f"{kind}_join"
         if not isinstance(other, KTable):
             raise TopologyError(f"{method} takes a KTable, got {type(other).__name__}")
+        self._place.check_same_builder(method, other.place)
         check_function(method, "joiner(value, other_value)", joiner)
         dsl, place, given = self._place.dsl, self._place, text_of(name)
         store = None
@@ -318,6 +319,7 @@ class TableJoins(TableBase[K, V]):
 
         if not isinstance(other, KTable) or not isinstance(self, KTable):
             raise TopologyError(f"{method} takes a KTable, got {type(other).__name__}")
+        self._place.check_same_builder(method, other.place)
         check_function(method, "joiner(value, other_value)", joiner)
         with_key = takes_key(method, foreign_key, "foreign_key(value)", None)
         extractor = _extractor(foreign_key, with_key=with_key)

@@ -254,7 +254,10 @@ class KafkaStreams:
             IllegalStateError: Nothing is open: it is there between `open` and `close`.
         """
         if self._connection is None:
-            raise IllegalStateError("there is no connection before open() and after close()")
+            raise IllegalStateError(
+                f"the application {self.config.application_id!r} is {self.state.value} and not "
+                "connected to a broker: records are sent and read between its start and close()"
+            )
         return self._connection
 
     @property

@@ -446,7 +446,7 @@ MISTAKES: dict[str, Any] = {
     ),
     r"repartition needs at least 1 partition": lambda s, b: s.repartition(partitions=0),
     r"merge takes another stream": lambda s, b: s.merge("b"),
-    r"merge takes a stream of the same builder": (
+    r"merge takes streams and tables of the same builder": (
         lambda s, b: s.merge(StreamsBuilder().stream("b"))
     ),
     r"the default branch is the last": lambda s, b: (

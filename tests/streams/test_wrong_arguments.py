@@ -9,7 +9,15 @@ import pytest
 
 from aliran.core.errors import AliranError, ConfigError
 from aliran.serdes import SessionWindowedSerde, Windowed, WindowedSerde
-from aliran.streams import App, Materialized, Stores, StreamsBuilder, TopologyError
+from aliran.streams import (
+    App,
+    IllegalStateError,
+    Materialized,
+    Stores,
+    StreamsBuilder,
+    TopologyError,
+)
+from aliran.streams.errors import UnknownOperatorError
 
 
 @pytest.mark.parametrize(
@@ -55,6 +63,19 @@ def table_of_another_builder(builder: StreamsBuilder) -> None:
     builder.stream("in").join(StreamsBuilder().table("other"), lambda one, two: one)
 
 
+def stream_of_another_builder(builder: StreamsBuilder) -> None:
+    builder.stream("in").join(StreamsBuilder().stream("other"), lambda one, two: one, "10s")
+
+
+def tables_of_two_builders(builder: StreamsBuilder) -> None:
+    builder.table("in").outer_join(StreamsBuilder().table("other"), lambda one, two: one)
+
+
+def foreign_keys_of_another_builder(builder: StreamsBuilder) -> None:
+    other = StreamsBuilder().table("other")
+    builder.table("in").join(other, lambda one, two: one, foreign_key=lambda value: value)
+
+
 def one_store_for_two_tables(builder: StreamsBuilder) -> None:
     builder.table("one", store="same")
     builder.table("two", store="same")
@@ -73,7 +94,10 @@ def one_store_for_two_counts(builder: StreamsBuilder) -> None:
         (too_few_parameters, r"repartition takes partitioner\(topic, key"),
         (partitions_as_text, "at least 1 partition, got '4'"),
         (changelog_config_without_values, "changelog_config maps Kafka's names to values"),
-        (table_of_another_builder, "a table of the same builder"),
+        (table_of_another_builder, r"same builder; KTABLE-SOURCE-\d+ is another's"),
+        (stream_of_another_builder, r"same builder; KSTREAM-SOURCE-\d+ is another's"),
+        (tables_of_two_builders, r"outer_join takes .* of the same builder"),
+        (foreign_keys_of_another_builder, r"join takes .* of the same builder"),
         (one_store_for_two_tables, "two tables cannot share one"),
         (one_store_for_two_counts, "two tables cannot share one"),
     ],
@@ -109,3 +133,20 @@ def test_send_to_no_topic() -> None:
     app.stream("in").to("out")
     with app, pytest.raises(AliranError, match="topic name must be a text, got 3"):
         app.send(3, "key", "value")  # type: ignore[arg-type]
+
+
+def test_a_closed_application_says_so() -> None:
+    app = App("wrong")
+    app.stream("in").to("out")
+    app.start().close()
+    with pytest.raises(IllegalStateError, match="'wrong' is NOT_RUNNING and not connected"):
+        app.send("in", "key", "value")
+
+
+def test_the_operators_that_are_offered_are_operators() -> None:
+    table: Any = StreamsBuilder().table("in")
+    with pytest.raises(
+        UnknownOperatorError, match=r"has filter, .*transform_values; try to_str"
+    ) as no:
+        table.to("out")
+    assert "of_step" not in str(no.value)
