@@ -10,7 +10,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,17 +93,27 @@ def _labels(s: Statement) -> Iterator[str]:
         yield f"materialized {option}" + (f" {value}" if isinstance(value, bool) else "")
 
 
-def pairs(seed: int, numbers: range) -> Iterator[tuple[Scenario, Answer, Answer]]:
+def drawn(seed: int, numbers: range, wanted: Collection[str]) -> Iterator[Scenario]:
+    """Yield the scenarios of a seed with one of the operators, or all where none is wanted."""
+    for number in numbers:
+        scenario = generate(seed, number)
+        if not wanted or any(s.op in wanted for s in scenario.program):
+            yield scenario
+
+
+def pairs(
+    seed: int, numbers: range, wanted: Collection[str] = ()
+) -> Iterator[tuple[Scenario, Answer, Answer]]:
     """Yield scenarios with the answers of Kafka and of Aliran."""
     with Jvm() as jvm:
-        for number in numbers:
-            jvm.send(generate(seed, number))
+        for scenario in drawn(seed, numbers, wanted):
+            jvm.send(scenario)
             if jvm.under_way > AHEAD:
-                scenario, expected = jvm.receive()
-                yield scenario, expected, _run(scenario)
+                answered, expected = jvm.receive()
+                yield answered, expected, _run(answered)
         while jvm.under_way:
-            scenario, expected = jvm.receive()
-            yield scenario, expected, _run(scenario)
+            answered, expected = jvm.receive()
+            yield answered, expected, _run(answered)
 
 
 def _run(scenario: Scenario) -> Answer:
@@ -202,7 +212,7 @@ def _kind(told: str | None) -> str:
     return first.split()[0]
 
 
-def record(seed: int, numbers: range, path: Path) -> None:
+def record(seed: int, numbers: range, wanted: Collection[str], path: Path) -> None:
     """Save scenarios with Kafka's answers, but for those that differ now or where it breaks down.
 
     A scenario that differs belongs to whoever mends it; the sample is to stay green.
@@ -210,7 +220,7 @@ def record(seed: int, numbers: range, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = 0
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
-        for scenario, expected, found in pairs(seed, numbers):
+        for scenario, expected, found in pairs(seed, numbers, wanted):
             answer = json.dumps(expected, separators=(",", ":"), sort_keys=True)
             if excuse(expected, found) is None and difference(scenario, expected, found) is None:
                 file.write(f'{{"scenario":{scenario.line()},"expected":{answer}}}\n'.encode())
@@ -241,6 +251,7 @@ def main() -> int:
     parser.add_argument("--again", type=Path, help="run this saved scenario only")
     parser.add_argument("--without", default="", help="operators to leave out, with commas")
     parser.add_argument("--versioned", action="store_true", help="mostly versioned tables")
+    parser.add_argument("--only", default="", help="record scenarios with one of these operators")
     given = parser.parse_args()
     if given.versioned:
         favour_versions()
@@ -250,6 +261,6 @@ def main() -> int:
     if given.again is not None:
         return again(given.again)
     if given.record is not None:
-        record(given.seed, numbers, given.record)
+        record(given.seed, numbers, list(filter(None, given.only.split(","))), given.record)
         return 0
     return int(check(given.seed, numbers, shown=given.shown) > 0)

@@ -1,6 +1,8 @@
 """Recorded scenarios of the oracle: what Kafka answered once, Aliran answers now. Without Java.
 
-`python -m tests.oracle -n 300 --seed 7 --record tests/oracle/recorded/sample.jsonl.gz` writes them.
+`python -m tests.oracle -n 360 --seed 7 --record tests/oracle/recorded/sample.jsonl.gz` writes them;
+`-n 800 --seed 8 --only windowedBy,suppress,cogroup` those of windows, `-n 130 --seed 9 --versioned`
+those of versioned tables.
 """
 
 from __future__ import annotations
