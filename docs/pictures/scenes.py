@@ -27,6 +27,7 @@ from aliran import (
 )
 from aliran.serdes import SerdeLike, SessionWindowedSerde, WindowedSerde
 from aliran.streams import (
+    EmitStrategy,
     JoinWindows,
     ProcessorContext,
     StoreSpec,
@@ -217,6 +218,52 @@ def aggregation() -> str:
     return draw_steps(done, ["orders"], {"count": "count", "sum": "reduce (sum)"})
 
 
+def cogroup() -> str:
+    """Two streams that are folded into one table."""
+
+    def add(user: str, item: str, basket: str) -> str:
+        return basket + item
+
+    def remove(user: str, item: str, basket: str) -> str:
+        return basket.replace(item, "")
+
+    def build(builder: StreamsBuilder) -> None:
+        adds = builder.stream("adds").group_by_key()
+        removals = builder.stream("removals").group_by_key()
+        baskets = adds.cogroup(add).cogroup(removals, remove).aggregate(str)
+        baskets.to_stream().to("baskets")
+
+    given: list[In] = [
+        ("adds", "ana", "T", 0),
+        ("adds", "budi", "J", 1),
+        ("adds", "ana", "P", 2),
+        ("removals", "ana", "T", 3),
+        ("adds", "ana", "J", 4),
+    ]
+    done = run(build, given, {"baskets": (str, str)})
+    return draw_steps(done, ["adds", "removals"], {"baskets": "cogroup"})
+
+
+def table() -> str:
+    """A stream's updates, and views of the table that they make."""
+
+    def build(builder: StreamsBuilder) -> None:
+        prices = builder.table("prices", value=int, store="prices")
+        prices.filter(lambda item, price: price < 20).to_stream().to("filter")
+        prices.map_values(lambda price: price * 2).to_stream().to("map_values")
+
+    given: list[In] = [
+        ("prices", "tea", 15, 0),
+        ("prices", "jam", 30, 1),
+        ("prices", "tea", 25, 2),
+        ("prices", "jam", 10, 3),
+        ("prices", "jam", None, 4),
+    ]
+    names = {"filter": "filter price < 20", "map_values": "map_values × 2"}
+    done = run(build, given, dict.fromkeys(names, (str, int)), value=int)
+    return draw_steps(done, ["prices"], names)
+
+
 def windows(**how: Any) -> Callable[..., list[Step]]:
     """Return what counts records by windows."""
 
@@ -291,6 +338,9 @@ def suppress() -> str:
         counts = grouped.windowed_by("10s", grace="2s").count()
         counts.to_stream().to("updates")
         counts.suppress(Suppressed.until_window_closes()).to_stream().to("final")
+        closing = grouped.windowed_by("10s", grace="2s")
+        closed = closing.emit_strategy(EmitStrategy.on_window_close()).count(retention="1h")
+        closed.to_stream().to("closed")
         limited = grouped.count().suppress(Suppressed.until_time_limit("5s"))
         limited.to_stream().to("limited")
 
@@ -298,11 +348,17 @@ def suppress() -> str:
     done = run(
         build,
         [*at(1, 6, 11, 9, 12, 23)],
-        {"updates": windowed, "final": windowed, "limited": (str, int)},
+        {
+            "updates": windowed,
+            "final": windowed,
+            "closed": windowed,
+            "limited": (str, int),
+        },
     )
     titles = {
         "updates": "each update",
         "final": "until_window_closes",
+        "closed": "on_window_close",
         "limited": "until_time_limit 5 s",
     }
     return draw_steps(done, ["in"], titles, clock=True)
@@ -534,6 +590,8 @@ SCENES: dict[str, Callable[[], str]] = {
     for scene in (
         stateless,
         aggregation,
+        cogroup,
+        table,
         tumbling,
         hopping,
         sliding,
