@@ -10,10 +10,18 @@ from msgspec.structs import replace
 from aliran.schema_registry import contracts, errors
 from aliran.schema_registry.answers import CompatibilityAnswer, SchemaAnswer, answer
 from aliran.schema_registry.guid import parse_guid
-from aliran.schema_registry.models import ContextId, Registered, Schema, SubjectVersion
+from aliran.schema_registry.models import (
+    Config,
+    ContextId,
+    Mode,
+    Registered,
+    Schema,
+    SubjectVersion,
+)
 from aliran.schema_registry.registry import Registration, Registry
 from aliran.schema_registry.subjects import (
     DEFAULT_CONTEXT,
+    GLOBAL_CONTEXT,
     WILDCARD,
     context_of,
     join,
@@ -32,6 +40,11 @@ class Queries:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._state = registry.state
+
+    @property
+    def generation(self) -> int:
+        """A number that grows with every change, so that answers can be kept until then."""
+        return self._state.generation
 
     # ------------------------------------------------------------------ by id and GUID
 
@@ -105,6 +118,11 @@ class Queries:
             for found in self.find_guid(guid):
                 return self.require_id(found.id, join(found.context, ""))
         raise errors.SchemaNotFoundError(guid)
+
+    def holders(self, row: Registered) -> list[Registered]:
+        """Return where the content of a version is registered in its context."""
+        with self._state.lock:
+            return self._state.holders(row.id, context_of(row.subject))
 
     def max_id(self, row: Registered) -> int:
         """Return the highest id of a version's context."""
@@ -256,6 +274,55 @@ class Queries:
                 raise
             messages = [error.message]
         return CompatibilityAnswer(not messages, messages if verbose else None)
+
+    # ------------------------------------------------------------------ settings
+
+    def config(self, scope: str | None, *, in_force: bool) -> Config:
+        """Return the settings of a subject, a context or all (None).
+
+        Args:
+            scope: Of which.
+            in_force: Whether those of the context, or of all, are returned where it has none.
+
+        Raises:
+            ConfigNotFoundError: It has none.
+        """
+        with self._state.lock:
+            if in_force:
+                return self.with_level(self._state.config(scope))
+            found = self._state.configs.get(scope)
+        if found is None:
+            if scope is not None and split(scope)[0] != GLOBAL_CONTEXT:
+                raise errors.ConfigNotFoundError(scope)
+            found = Config()
+        return self.with_level(found)
+
+    def with_level(self, config: Config) -> Config:
+        """Return settings with the level that holds where they say none."""
+        values = {name: getattr(config, name) for name in Config.__struct_fields__}
+        values["compatibility_level"] = config.compatibility_level or self._registry.default_level
+        return Config(**values)
+
+    def mode(self, scope: str | None, *, in_force: bool) -> Mode:
+        """Return the mode of a subject, a context or all (None).
+
+        Args:
+            scope: Of which.
+            in_force: Whether that of the context, or of all, is returned where it has none.
+
+        Raises:
+            ModeNotFoundError: It has none.
+        """
+        with self._state.lock:
+            everywhere = self._state.modes.get(None)
+            if in_force or everywhere == "READONLY_OVERRIDE":
+                return self._state.mode(scope)
+            found = self._state.modes.get(scope)
+        if found is None:
+            if scope is not None and split(scope)[0] != GLOBAL_CONTEXT:
+                raise errors.ModeNotFoundError(scope)
+            found = "READWRITE"
+        return found
 
     # ------------------------------------------------------------------ names
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import ssl
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -14,17 +17,25 @@ from aliran.broker.embedded import EmbeddedBroker
 from aliran.broker.server import format_address, parse_address
 from aliran.clients.embedded import EmbeddedTransport
 from aliran.core.errors import AliranError
+from aliran.schema_registry.changes import Changes
+from aliran.schema_registry.cluster_log import ClusterLog
+from aliran.schema_registry.config import RegistryConfig
+from aliran.schema_registry.election import Election, Identity
+from aliran.schema_registry.forwarding import Forwarder
 from aliran.schema_registry.http.app import RegistryApp
 from aliran.schema_registry.http.schemas import SchemaRoutes
+from aliran.schema_registry.http.settings import SettingRoutes
 from aliran.schema_registry.http.subjects import SubjectRoutes
-from aliran.schema_registry.log import EmbeddedLog
+from aliran.schema_registry.log import EmbeddedLog, SchemaLog
 from aliran.schema_registry.queries import Queries
 from aliran.schema_registry.registry import Registry
 from aliran.schema_registry.state import State
 
+_ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
 
 class RegistryServer:
-    """A registry on a broker of this process, reachable over HTTP.
+    """A registry reachable over HTTP, with its schemas on a broker of this process or a cluster.
 
     Example:
         >>> with RegistryServer() as server:
@@ -33,8 +44,14 @@ class RegistryServer:
 
     Args:
         listen: "HOST:PORT"; port 0 takes a free one.
-        data_dir: Directory of the broker's data; None for a temporary one.
-        broker: A broker that runs already, in place of one of its own.
+        data_dir: Directory for a broker of its own; None for a temporary one.
+        broker: A broker of this process that runs already, in place of one of its own.
+        bootstrap_servers: A Kafka cluster, "HOST:PORT,HOST:PORT", in place of both; registries on
+            one cluster elect a leader and forward writes to it.
+        config: Further settings.
+
+    Attributes:
+        state: What is registered.
 
     Raises:
         AliranError: The address or the directory cannot be used.
@@ -46,15 +63,16 @@ class RegistryServer:
         listen: str = "127.0.0.1:0",
         data_dir: str | os.PathLike[str] | None = None,
         broker: EmbeddedBroker | None = None,
+        bootstrap_servers: str | None = None,
+        config: RegistryConfig | None = None,
     ) -> None:
+        self._config = config or RegistryConfig()
         self._host, self._port = parse_address(listen)
-        self._own_broker = EmbeddedBroker(data_dir) if broker is None else None
-        self._broker = broker or self._own_broker
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
+        self._data_dir = data_dir
+        self._broker = broker
+        self._bootstrap_servers = bootstrap_servers
         self._socket: socket.socket | None = None
-        self._log: EmbeddedLog | None = None
-        self._app: RegistryApp | None = None
+        self._cleanup = contextlib.ExitStack()
         self.state: State = State()
 
     @property
@@ -68,27 +86,42 @@ class RegistryServer:
             raise AliranError(
                 "the registry is not running: call start(), or use it in a with block"
             )
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
-        return f"http://{format_address(host, self._socket.getsockname()[1])}"
+        return f"{self._scheme}://{format_address(*self._address())}"
 
     def start(self) -> Self:
         """Start; when this returns, clients can connect.
 
         Raises:
-            AliranError: The address or the directory cannot be used.
+            AliranError: The address, the directory or the cluster cannot be used.
         """
         try:
-            assert self._broker is not None
-            if self._own_broker is not None:
-                self._own_broker.start()
-            transport = EmbeddedTransport(self._broker.broker, self._broker.bootstrap_servers)
-            self._log = EmbeddedLog(self.state, transport)
-            registry = Registry(self.state, self._log)
+            self._socket = self._bind()
+            if self._bootstrap_servers is None:
+                log, cluster_id = self._open_embedded()
+                forward = None
+            else:
+                log, cluster_id, forward = self._open_cluster(self._bootstrap_servers)
+            config = self._config
+            registry = Registry(
+                self.state,
+                log,
+                default_level=config.compatibility,
+                incompatible_code=config.incompatible_code,
+            )
             queries = Queries(registry)
+            changes = Changes(registry, mode_changes=config.mode_changes)
             schemas = SchemaRoutes(registry, queries)
-            subjects = SubjectRoutes(registry, queries, schemas)
-            self._app = RegistryApp([*schemas.routes(), *subjects.routes()])
-            self._serve(self._app)
+            subjects = SubjectRoutes(registry, queries, changes, schemas)
+            settings = SettingRoutes(queries, changes, cluster_id, config.group_id)
+            app = RegistryApp(
+                [*schemas.routes(), *subjects.routes(), *settings.routes()],
+                queries,
+                access=config.access,
+                forward=forward,
+                max_body_bytes=config.max_body_bytes,
+            )
+            self._cleanup.callback(app.close)
+            self._serve(app)
         except BaseException:
             self.close()
             raise
@@ -96,21 +129,8 @@ class RegistryServer:
 
     def close(self) -> None:
         """Answer what is being worked on, then stop. Idempotent."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._thread.join()
-            self._server = self._thread = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-        if self._app is not None:
-            self._app.close()
-            self._app = None
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-        if self._own_broker is not None:
-            self._own_broker.close()
+        self._cleanup.close()
+        self._socket = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -123,18 +143,73 @@ class RegistryServer:
     ) -> None:
         self.close()
 
-    def _serve(self, app: RegistryApp) -> None:
+    # ------------------------------------------------------------------ where schemas are kept
+
+    def _open_embedded(self) -> tuple[SchemaLog, Callable[[], str]]:
+        broker = self._broker
+        if broker is None:
+            broker = self._cleanup.enter_context(EmbeddedBroker(self._data_dir))
+        transport = EmbeddedTransport(broker.broker, broker.bootstrap_servers)
+        log = EmbeddedLog(self.state, transport, self._config.topic)
+        self._cleanup.callback(log.close)
+        cluster_id = broker.broker.cluster_id
+        return log, lambda: cluster_id
+
+    def _open_cluster(self, servers: str) -> tuple[SchemaLog, Callable[[], str], Forwarder]:
+        config = self._config
+        log = ClusterLog(self.state, servers, config.kafka, config.topic)
+        self._cleanup.callback(log.close)
+        host, port = self._address()
+        if config.advertise is not None:
+            host, port = parse_address(config.advertise)
+        elif self._host in _ANY_HOST:
+            host = socket.getfqdn()
+        election = Election(
+            servers,
+            config.kafka,
+            Identity(host=host, port=port, scheme=self._scheme, master_eligibility=config.eligible),
+            config.group_id,
+            log.write_noop,
+        )
+        election.start()
+        self._cleanup.callback(election.close)
+        forwarder = Forwarder(election, log, self._trust())
+        self._cleanup.callback(forwarder.close)
+        return log, log.cluster_id, forwarder
+
+    def _trust(self) -> ssl.SSLContext | None:
+        """Return how other registries' certificates are checked: ours counts as trusted."""
+        if self._config.certificate is None:
+            return None
+        context = ssl.create_default_context()
+        context.load_verify_locations(self._config.certificate)
+        return context
+
+    # ------------------------------------------------------------------ HTTP
+
+    @property
+    def _scheme(self) -> str:
+        return "http" if self._config.certificate is None else "https"
+
+    def _address(self) -> tuple[str, int]:
+        assert self._socket is not None
+        return _ANY_HOST.get(self._host, self._host), self._socket.getsockname()[1]
+
+    def _bind(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_STREAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        self._cleanup.callback(bound.close)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self._socket.bind((self._host, self._port))
+            bound.bind((self._host, self._port))
         except OSError as error:
             raise AliranError(
-                f"cannot listen on {self._host}:{self._port}: {error.strerror}; is another "
-                "registry running there? Port 0 takes a free one"
+                f"cannot listen on {format_address(self._host, self._port)}: {error.strerror}; is "
+                "another registry running there? Port 0 takes a free one"
             ) from error
-        self._socket.listen(1024)
+        return bound
+
+    def _serve(self, app: RegistryApp) -> None:
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -142,12 +217,28 @@ class RegistryServer:
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=2,
+            ssl_certfile=self._config.certificate,
+            ssl_keyfile=self._config.certificate_key,
         )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run,
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise AliranError(
+                f"the certificate {self._config.certificate} cannot be used: {error}"
+            ) from error
+        assert self._socket is not None
+        self._socket.listen(1024)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(
+            target=server.run,
             kwargs={"sockets": [self._socket]},
             name="aliran-registry",
             daemon=True,
         )
-        self._thread.start()
+        thread.start()
+
+        def stop() -> None:
+            server.should_exit = True
+            thread.join()
+
+        self._cleanup.callback(stop)

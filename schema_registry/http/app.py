@@ -9,14 +9,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 import msgspec
 
 from aliran.schema_registry.answers import ErrorAnswer
 from aliran.schema_registry.errors import BadRequestError, RegistryError
+from aliran.schema_registry.http.access import EVERYBODY, Access
 from aliran.schema_registry.http.requests import Request, answer_type
+from aliran.schema_registry.http.rewriting import enter_context, follow_alias
 from aliran.schema_registry.http.routing import Route, Routes, Work
+from aliran.schema_registry.queries import Queries
+from aliran.schema_registry.subjects import normalize
 
 logger: logging.Logger = logging.getLogger("aliran.schema_registry")
 
@@ -24,8 +29,12 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+Forward: TypeAlias = Callable[[Request], Awaitable[tuple[int, bytes] | None]]
+_AnswerKey: TypeAlias = tuple[str, bytes, bytes]
+
 _encode = msgspec.json.encode
 _THREADS = 4
+_MAX_ANSWERS = 10_000
 
 
 class RegistryApp:
@@ -33,12 +42,29 @@ class RegistryApp:
 
     Args:
         routes: The table of paths.
+        queries: Questions to the registry: what aliases mean, whether anything has changed.
+        access: Who may use it; None for everybody.
+        forward: Sends a request to the leader where this registry does not lead, and returns
+            status and body of its answer; None where this registry is to answer.
         max_body_bytes: The largest body that is read.
     """
 
-    def __init__(self, routes: Iterable[Route], *, max_body_bytes: int = 8 << 20) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        queries: Queries,
+        *,
+        access: Access | None = None,
+        forward: Forward | None = None,
+        max_body_bytes: int = 8 << 20,
+    ) -> None:
         self._routes = Routes(routes)
+        self._queries = queries
+        self._access = access
+        self._forward = forward
         self._max_body_bytes = max_body_bytes
+        self._answers: dict[_AnswerKey, bytes] = {}
+        self._answers_of = -1  # the generation of the state that they belong to
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aliran-registry")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,6 +76,8 @@ class RegistryApp:
             return
         status, kind, body = await self._answer(scope, receive)
         headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+        if status == HTTPStatus.UNAUTHORIZED:
+            headers.append((b"www-authenticate", b'Basic realm="schema-registry"'))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -64,14 +92,23 @@ class RegistryApp:
                 name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
             }
             kind = answer_type(headers.get("accept")).encode()
+            principal = EVERYBODY
+            if self._access is not None:
+                principal = self._access.who(headers.get("authorization"))
+            method, raw_path = scope["method"], scope["raw_path"]
+            key = (principal.name, raw_path, scope["query_string"])
+            remembers = method == "GET" and raw_path.startswith(b"/schemas/")
+            if remembers and (known := self._known_answer(key)) is not None:
+                return 200, kind, known
             request = Request(
-                scope["method"],
-                scope["raw_path"].decode("latin-1"),
+                method,
+                raw_path.decode("latin-1"),
                 scope["query_string"].decode("latin-1"),
                 headers,
                 await self._body(headers, receive),
             )
-            result = await self._handle(request)
+            request.principal = principal
+            status, result = await self._handle(request)
         except RegistryError as error:
             return error.status, kind, _encode(ErrorAnswer(error.error_code, error.message))
         except Exception:
@@ -80,14 +117,38 @@ class RegistryApp:
             return 500, kind, _encode(ErrorAnswer(500, message))
         if result is None:
             return 204, kind, b""
-        return 200, kind, result if isinstance(result, bytes) else _encode(result)
+        body = result if isinstance(result, bytes) else _encode(result)
+        if remembers and status == HTTPStatus.OK:
+            self._remember(key, body)
+        return status, kind, body
 
-    async def _handle(self, request: Request) -> Any:
+    def _known_answer(self, key: _AnswerKey) -> bytes | None:
+        """Return an answer given before, if nothing has changed since."""
+        if self._answers_of != self._queries.generation or len(self._answers) > _MAX_ANSWERS:
+            self._answers.clear()
+            self._answers_of = self._queries.generation
+        return self._answers.get(key)
+
+    def _remember(self, key: _AnswerKey, body: bytes) -> None:
+        if self._answers_of == self._queries.generation:
+            self._answers[key] = body
+
+    async def _handle(self, request: Request) -> tuple[int, Any]:
+        enter_context(request)
+        follow_alias(request, self._queries.replace_alias)
         route, segments = self._routes.find(request)
+        writes = route.work is Work.WRITE
+        if route.about_subject or writes:
+            subject = normalize(segments[0]) if route.about_subject and segments else None
+            request.principal.check(subject, writes=writes)
         if route.work is Work.READ:
-            return route.handler(request, *segments)
+            return 200, route.handler(request, *segments)
+        if writes and self._forward is not None:
+            answer = await self._forward(request)
+            if answer is not None:
+                return answer
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, route.handler, request, *segments)
+        return 200, await loop.run_in_executor(self._threads, route.handler, request, *segments)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
         announced = headers.get("content-length", "0")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
+
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from aliran.schema_registry.contracts import check_rule_set, tidy_metadata, tidy_rule_set
-from aliran.schema_registry.errors import InvalidSchemaError
+from aliran.schema_registry.errors import InvalidCompatibilityError, InvalidSchemaError
 from aliran.schema_registry.formats.table import SCHEMA_TYPES
 from aliran.schema_registry.models import (
+    CompatibilityLevel,
+    CompatibilityPolicy,
+    Config,
     Metadata,
     Model,
     Reference,
@@ -16,6 +22,12 @@ from aliran.schema_registry.models import (
     SchemaTags,
 )
 from aliran.schema_registry.registry import Registration
+
+_LEVELS = (
+    "Invalid compatibility level. Valid values are none, backward, forward, full, "
+    "backward_transitive, forward_transitive, and full_transitive"
+)
+_POLICIES = "Invalid compatibility policy. Valid values are strict and lenient"
 
 
 class ReferenceBody(Model, frozen=True):
@@ -81,6 +93,56 @@ class SchemaBody(Model, frozen=True):
             force=force,
             propagate_tags=self.propagate_schema_tags is True,
         )
+
+
+class ConfigBody(Model, frozen=True):
+    """Settings as sent: what is absent stays, null takes away. Confluent: `ConfigUpdateRequest`."""
+
+    alias: str | UnsetType | None = UNSET
+    normalize: bool | UnsetType | None = UNSET
+    validate_fields: bool | UnsetType | None = UNSET
+    validate_names: bool | UnsetType | None = UNSET
+    validate_new_schemas: bool | UnsetType | None = UNSET
+    validate_rules: bool | UnsetType | None = UNSET
+    compatibility_level: str | UnsetType | None = msgspec.field(default=UNSET, name="compatibility")
+    compatibility_policy: str | UnsetType | None = UNSET
+    compatibility_group: str | UnsetType | None = UNSET
+    default_metadata: Metadata | UnsetType | None = UNSET
+    override_metadata: Metadata | UnsetType | None = UNSET
+    default_rule_set: RuleSet | UnsetType | None = UNSET
+    override_rule_set: RuleSet | UnsetType | None = UNSET
+
+    def changes(self) -> dict[str, object]:
+        """Return the new values by name.
+
+        Raises:
+            InvalidCompatibilityError: There is no such level or policy.
+            InvalidRuleSetError: A rule is not valid.
+        """
+        changes = {name: getattr(self, name) for name in self.__struct_fields__}
+        changes = {name: value for name, value in changes.items() if value is not UNSET}
+        for name, allowed, texts in (
+            ("compatibility_level", get_args(CompatibilityLevel), _LEVELS),
+            ("compatibility_policy", get_args(CompatibilityPolicy), _POLICIES),
+        ):
+            if changes.get(name) is not None:
+                changes[name] = changes[name].upper()
+                if changes[name] not in allowed:
+                    raise InvalidCompatibilityError(texts)
+        for name in ("default_rule_set", "override_rule_set"):
+            if changes.get(name) is not None:
+                check_rule_set(changes[name])
+                changes[name] = tidy_rule_set(changes[name])
+        for name in ("default_metadata", "override_metadata"):
+            if changes.get(name) is not None:
+                changes[name] = tidy_metadata(changes[name])
+        return changes
+
+    @staticmethod
+    def of(config: Config) -> ConfigBody:
+        """Return settings in the form of a request, which is how they are echoed."""
+        values = {name: getattr(config, name) for name in Config.__struct_fields__}
+        return ConfigBody(**{name: value for name, value in values.items() if value is not None})
 
 
 class ModeBody(Model, frozen=True):

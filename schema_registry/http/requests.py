@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from aliran.schema_registry.errors import BadRequestError, InvalidVersionError
+from aliran.schema_registry.http.access import EVERYBODY, Principal
 
 _T = TypeVar("_T")
 
@@ -28,7 +29,9 @@ class Request:
         body: The whole body.
     """
 
-    __slots__ = ("body", "headers", "method", "query", "raw_path", "segments")
+    __slots__ = (
+        "body", "headers", "method", "principal", "query", "raw_path", "raw_query", "segments",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -40,12 +43,14 @@ class Request:
     ) -> None:
         self.method: str = method
         self.raw_path: str = raw_path
+        self.raw_query: str = query
         self.segments: list[str] = [unquote(part) for part in raw_path.split("/") if part]
         self.query: list[tuple[str, str]] = (
             parse_qsl(query, keep_blank_values=True) if query else []
         )
         self.headers: dict[str, str] = headers or {}
         self.body: bytes = body
+        self.principal: Principal = EVERYBODY
 
     def text(self, name: str, default: str = "") -> str:
         """Return a parameter, the first where it comes several times."""

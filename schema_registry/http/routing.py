@@ -44,6 +44,11 @@ class Route:
     handler: Handler
     work: Work
 
+    @property
+    def about_subject(self) -> bool:
+        """Whether the first variable segment is a subject."""
+        return "{subject}" in self.pattern
+
 
 class Routes:
     """All rows, found by the number of segments and the fixed ones among them.

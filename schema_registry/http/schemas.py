@@ -73,10 +73,24 @@ class SchemaRoutes:
             latest_only=request.flag("latestOnly"),
             rule_type=request.text("ruleType"),
         )
+        may_read = request.principal.may_read
+        found = [one for one in found if may_read(one.subject or "")]
         return page(found, request.number("offset", 0), request.number("limit", -1), _MAX_SCHEMAS)
 
     def _find(self, schema_id: str, request: Request) -> Registered:
-        return self._queries.require_id(parse_int(schema_id), request.text("subject") or None)
+        row = self._queries.require_id(parse_int(schema_id), request.text("subject") or None)
+        self._check(row, request)
+        return row
+
+    def _check(self, row: Registered, request: Request) -> None:
+        """Check that one of the subjects that hold a content may be read.
+
+        Raises:
+            ForbiddenError: None of them.
+        """
+        holders = self._queries.holders(row)
+        if not any(request.principal.may_read(one.subject) for one in holders):
+            request.principal.check(row.subject, writes=False)
 
     def _by_id(self, request: Request, schema_id: str) -> Any:
         row = self._find(schema_id, request)
@@ -91,9 +105,10 @@ class SchemaRoutes:
         return self.shaped(self._find(schema_id, request), request).schema.encode()
 
     def _places(self, request: Request, schema_id: str) -> list[SubjectVersion]:
-        return self._queries.versions_of_id(
+        places = self._queries.versions_of_id(
             parse_int(schema_id), request.text("subject") or None, deleted=request.flag("deleted")
         )
+        return [place for place in places if request.principal.may_read(place.subject)]
 
     def _subjects(self, request: Request, schema_id: str) -> Any:
         places = self._places(request, schema_id)
@@ -106,6 +121,7 @@ class SchemaRoutes:
 
     def _by_guid(self, request: Request, guid: str) -> Any:
         row = self._queries.require_guid(guid)
+        self._check(row, request)
         return replace(self.shaped(row, request), id=None, subject=None, version=None)
 
     def _ids(self, _request: Request, guid: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from aliran.schema_registry.changes import Changes
 from aliran.schema_registry.errors import InvalidSubjectError
 from aliran.schema_registry.http.bodies import SchemaBody
 from aliran.schema_registry.http.requests import Request, page, parse_version
@@ -28,12 +29,16 @@ class SubjectRoutes:
     Args:
         registry: The registry.
         queries: Questions to it.
+        changes: Changes to it.
         schemas: Shapes the answers about a version.
     """
 
-    def __init__(self, registry: Registry, queries: Queries, schemas: SchemaRoutes) -> None:
+    def __init__(
+        self, registry: Registry, queries: Queries, changes: Changes, schemas: SchemaRoutes
+    ) -> None:
         self._registry = registry
         self._queries = queries
+        self._changes = changes
         self._shaped = schemas.shaped
 
     def routes(self) -> Iterator[Route]:
@@ -46,6 +51,8 @@ class SubjectRoutes:
         yield Route("GET", _VERSION, self._version, Work.READ)
         yield Route("GET", f"{_VERSION}/schema", self._version_text, Work.READ)
         yield Route("GET", f"{_VERSION}/referencedby", self._referenced_by, Work.READ)
+        yield Route("DELETE", "/subjects/{subject}", self._delete, Work.WRITE)
+        yield Route("DELETE", _VERSION, self._delete_version, Work.WRITE)
         compatibility = "/compatibility/subjects/{subject}/versions"
         yield Route("POST", compatibility, self._compatible, Work.THINK)
         yield Route("POST", f"{compatibility}/{{version}}", self._compatible, Work.THINK)
@@ -56,6 +63,7 @@ class SubjectRoutes:
             deleted=request.flag("deleted"),
             deleted_only=_deleted_only(request),
         )
+        names = [name for name in names if request.principal.may_read(name)]
         return page(names, request.number("offset", 0), request.number("limit", -1))
 
     def _versions(self, request: Request, subject: str) -> Any:
@@ -102,6 +110,14 @@ class SubjectRoutes:
         wanted = body.registration(normalize=request.flag("normalize"), force=request.flag("force"))
         row = self._registry.register(normalize(subject), wanted)
         return replace(self._shaped(row, request), subject=None)
+
+    def _delete(self, request: Request, subject: str) -> Any:
+        return self._changes.delete_subject(normalize(subject), permanent=request.flag("permanent"))
+
+    def _delete_version(self, request: Request, subject: str, version: str) -> Any:
+        return self._changes.delete_version(
+            normalize(subject), parse_version(version), permanent=request.flag("permanent")
+        )
 
     def _compatible(self, request: Request, subject: str, version: str | None = None) -> Any:
         return self._queries.compatibility(
