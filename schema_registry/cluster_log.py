@@ -93,16 +93,11 @@ class ClusterLog:
 
     def catch_up(self) -> None:
         """Return when the state has everything that the topic holds by now."""
-        assert self._consumer is not None
         try:
-            known = self._consumer.get_watermark_offsets(
-                KafkaPartition(*self._partition), timeout=TIMEOUT_S
-            )
-        except KafkaException as error:
+            _, end = self._transport.bounds([self._partition])[self._partition]
+        except AliranError as error:
             raise StoreError(f"looking for the end of {self._partition} failed: {error}") from error
-        if known is None:
-            raise StoreTimeoutError(f"the cluster does not say where {self._partition} ends")
-        self._wait_for(known[1], TIMEOUT_S)
+        self._wait_for(end, TIMEOUT_S)
 
     def cluster_id(self) -> str:
         """Return the id of the Kafka cluster."""
