@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError
 from aliran.cli.broker import broker
 from aliran.cli.demo.command import app as demo
 from aliran.cli.records import consume, produce
+from aliran.cli.registry import registry
 from aliran.cli.topics import app as topics
 from aliran.cli.version import version
 from aliran.core.errors import AliranError
@@ -26,7 +27,7 @@ Then: `aliran broker` is a broker for any Kafka client, `aliran COMMAND --help` 
 """
 
 app: App = App(name="aliran", help=_HELP, version_flags=[], help_format="markdown")
-for _command in (broker, demo, topics, produce, consume, version):
+for _command in (broker, registry, demo, topics, produce, consume, version):
     app.command(_command)
 
 

@@ -8,14 +8,20 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,  # type: ignore[attr-defined]
+    NewTopic,  # type: ignore[attr-defined]
+)
 
 from aliran.clients import kafka_settings as settings_of
 from aliran.clients.kafka import KafkaTransport
 from aliran.clients.kafka_errors import PARTITION_EOF
 from aliran.clients.kafka_messages import to_columns
 from aliran.core.errors import AliranError
+from aliran.core.types import TopicPartition
 from aliran.schema_registry import records
 from aliran.schema_registry.errors import SchemaTooLargeError, StoreError, StoreTimeoutError
 from aliran.schema_registry.log import TOPIC, apply, check_topic
@@ -57,10 +63,10 @@ class ClusterLog:
         self._consumer: Consumer | None = None
         self._thread: threading.Thread | None = None
         try:
-            self._partition = check_topic(self._transport, topic)
+            common = settings_of.common_settings(bootstrap_servers, lambda _error: None, settings)
+            self._partition = self._open_topic(topic, common)
             start, end = self._transport.bounds([self._partition])[self._partition]
             self._position = start
-            common = settings_of.common_settings(bootstrap_servers, lambda _error: None, settings)
             self._consumer = settings_of.make_client(
                 Consumer, {**settings_of.reader_settings(common), "fetch.wait.max.ms": 500}
             )
@@ -75,6 +81,31 @@ class ClusterLog:
         except BaseException:
             self.close()
             raise
+
+    def _open_topic(self, topic: str, common: Mapping[str, Any]) -> TopicPartition:
+        """Make the topic where it is missing, on up to three brokers, and check it."""
+        if not self._transport.partition_counts([topic]):
+            admin = settings_of.make_client(AdminClient, settings_of.admin_settings(common))
+            try:
+                brokers = len(admin.list_topics(timeout=TIMEOUT_S).brokers)
+                wanted = NewTopic(topic, 1, min(brokers, 3), config={"cleanup.policy": "compact"})
+                admin.create_topics([wanted])[topic].result(TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise StoreError(f"the topic {topic!r} cannot be made: {error}") from error
+        counts = self._transport.partition_counts([topic])
+        policy = self._policy(topic, common)
+        return check_topic(self._transport.describe(), topic, counts.get(topic, 0), policy)
+
+    @staticmethod
+    def _policy(topic: str, common: Mapping[str, Any]) -> str:
+        admin = settings_of.make_client(AdminClient, settings_of.admin_settings(common))
+        asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        try:
+            entry = admin.describe_configs([asked])[asked].result(TIMEOUT_S)["cleanup.policy"]
+        except KafkaException as error:
+            raise StoreError(f"the settings of {topic!r} cannot be read: {error}") from error
+        return str(entry.value)
 
     def append(self, rows: Sequence[Row]) -> None:
         """Write rows and return when the state has them."""

@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from aliran.broker.embedded import EmbeddedBroker
 from aliran.clients.embedded import EmbeddedTransport
-from aliran.clients.transport import TopicSpec, Transport
+from aliran.clients.transport import TopicSpec
 from aliran.core.errors import AliranError
 from aliran.core.types import Columns, TopicPartition
 from aliran.schema_registry import records
@@ -47,20 +48,28 @@ class SchemaLog(Protocol):
         ...
 
 
-def check_topic(transport: Transport, topic: str, replication: int = 1) -> TopicPartition:
-    """Make the topic where it is missing, and check that it can hold a registry.
+def check_topic(where: str, topic: str, partitions: int, policy: str) -> TopicPartition:
+    """Check that a topic can hold a registry.
+
+    Args:
+        where: The broker, for messages.
+        topic: The topic.
+        partitions: How many it has.
+        policy: Its `cleanup.policy`.
 
     Raises:
-        StoreError: It has more than one partition.
+        StoreError: It has more than one partition, or old schemas would be deleted from it.
     """
-    del replication
-    transport.create_topics([TopicSpec(topic, 1, {"cleanup.policy": "compact"})])
-    partitions = transport.partition_counts([topic]).get(topic, 0)
     if partitions != 1:
         raise StoreError(
-            f"the topic {topic!r} on the {transport.describe()} has {partitions} partitions; a "
-            "registry needs exactly one, since their order is that of its schemas. Name another "
-            "topic, or move the schemas into a new one"
+            f"the topic {topic!r} on the {where} has {partitions} partitions; a registry needs "
+            "exactly one, since their order is that of its schemas. Name another topic, or copy "
+            "the schemas into a new one"
+        )
+    if policy != "compact":
+        raise StoreError(
+            f"the topic {topic!r} on the {where} has cleanup.policy={policy}, which deletes "
+            "schemas when they grow old; set it to compact"
         )
     return TopicPartition(topic, 0)
 
@@ -91,17 +100,21 @@ class EmbeddedLog:
 
     Args:
         state: What the rows are given to.
-        transport: A transport of its own.
-        topic: Its name.
+        broker: The broker, started.
+        topic: The topic.
 
     Raises:
         StoreError: The topic cannot be used.
     """
 
-    def __init__(self, state: State, transport: EmbeddedTransport, topic: str = TOPIC) -> None:
+    def __init__(self, state: State, broker: EmbeddedBroker, topic: str = TOPIC) -> None:
         self._state = state
+        transport = EmbeddedTransport(broker.broker, broker.bootstrap_servers)
         self._transport = transport
-        self._partition = check_topic(transport, topic)
+        transport.create_topics([TopicSpec(topic, 1, {"cleanup.policy": "compact"})])
+        found = broker.broker.topics.require(topic)
+        policy = broker.broker.topics.effective_configs(found)["cleanup.policy"]
+        self._partition = check_topic(transport.describe(), topic, found.partitions, policy)
         self._lock = threading.Lock()
         self._closed = threading.Event()
         start, end = transport.bounds([self._partition])[self._partition]

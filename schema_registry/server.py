@@ -15,7 +15,6 @@ import uvicorn
 
 from aliran.broker.embedded import EmbeddedBroker
 from aliran.broker.server import format_address, parse_address
-from aliran.clients.embedded import EmbeddedTransport
 from aliran.core.errors import AliranError
 from aliran.schema_registry.changes import Changes
 from aliran.schema_registry.cluster_log import ClusterLog
@@ -149,8 +148,7 @@ class RegistryServer:
         broker = self._broker
         if broker is None:
             broker = self._cleanup.enter_context(EmbeddedBroker(self._data_dir))
-        transport = EmbeddedTransport(broker.broker, broker.bootstrap_servers)
-        log = EmbeddedLog(self.state, transport, self._config.topic)
+        log = EmbeddedLog(self.state, broker, self._config.topic)
         self._cleanup.callback(log.close)
         cluster_id = broker.broker.cluster_id
         return log, lambda: cluster_id
