@@ -33,7 +33,7 @@ from rich.table import Table
 from aliran import App, Processor, PunctuationType, Record, Stores, StreamsBuilder
 from aliran.streams import ProcessorContext, StoreSpec
 
-TIMEOUT_MS = 400
+TIMEOUT_MS = 1_500
 
 State = Literal[
     "new", "paying", "reserving", "delivering", "releasing", "refunding", "completed", "cancelled"
