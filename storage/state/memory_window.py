@@ -94,6 +94,11 @@ class MemoryWindowStore(ExactExpiry):
         ]
         return reversed(found) if reverse else iter(found)
 
+    def fetch_values(self, key: bytes, from_ms: int, to_ms: int) -> Iterable[tuple[int, bytes]]:
+        """Return start and value of what `fetch_range` returns, with less to do per call."""
+        first = max(from_ms, self._oldest_readable())
+        return [(start, value) for start, _, value in self._index.between(key, first, to_ms)]
+
     def fetch_keys(
         self,
         first_key: bytes | None,

@@ -73,6 +73,7 @@ class SegmentedBytesStore:
         self.observed_stream_time: int = observed
         self._sequence: int = sequence
         self._expired_to = 0
+        self._state_changed = False
         self._recent = RecentEntries(max(1, interval // 8), observed + 1)
 
     def approximate_num_entries(self) -> int:
@@ -81,6 +82,9 @@ class SegmentedBytesStore:
 
     def expired_ranges(self) -> list[KeyRange]:
         """Return the segments that have expired since the last commit, as one range."""
+        if self._state_changed:  # a commit begins here; every put would be too often
+            self._state_changed = False
+            self.staged[STATE_KEY] = STATE.pack(self.observed_stream_time, self._sequence)
         live = self._live_segment(self.observed_stream_time)
         if live <= self._expired_to:
             return []
@@ -114,7 +118,7 @@ class SegmentedBytesStore:
     def _stage_state(self, observed: int) -> None:
         if observed > self.observed_stream_time:
             self.observed_stream_time = observed
-            self.staged[STATE_KEY] = STATE.pack(observed, self._sequence)
+            self._state_changed = True
 
 
 def check_retention(name: str, retention_ms: int) -> None:

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 TimedValue: TypeAlias = tuple[int, int, bytes]
 """Time in ms, what orders entries of one time, value."""
@@ -41,7 +41,7 @@ class TimeIndex:
         entries = self._by_key.get(key)
         if entries is None:
             entries = self._by_key[key] = []
-        if not entries or entries[-1][:2] < (time, order):
+        if not entries or entries[-1] < (time, order):  # an entry is more than its beginning
             entries.append(entry)
         else:
             place = bisect_left(entries, (time, order))
@@ -50,9 +50,10 @@ class TimeIndex:
                 return
             entries.insert(place, entry)
         self.count += 1
-        bucket = self._buckets.get(time // self._bucket_ms)
+        number = time // self._bucket_ms
+        bucket = self._buckets.get(number)
         if bucket is None:
-            bucket = self._buckets[time // self._bucket_ms] = {}
+            bucket = self._buckets[number] = {}
         bucket[key] = None
 
     def remove(self, key: bytes, time: int, order: int) -> None:
@@ -74,6 +75,10 @@ class TimeIndex:
         if place < len(entries) and entries[place][:2] == (time, order):
             return entries[place][2]
         return None
+
+    def entries(self, key: bytes) -> Sequence[TimedValue]:
+        """Return all entries of a key, in their order; they are not to be changed."""
+        return self._by_key.get(key, ())
 
     def between(self, key: bytes, first: int, last: int) -> list[TimedValue]:
         """Return a key's entries with times from `first` to `last`, both inclusive."""

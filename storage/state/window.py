@@ -23,12 +23,16 @@ from aliran.storage.state.key_schemas import (
 )
 from aliran.storage.state.key_value import with_timestamps
 from aliran.storage.state.recent import RecentEntries
-from aliran.storage.state.segmented import STATE, STATE_KEY, SegmentedBytesStore, check_retention
+from aliran.storage.state.segmented import SegmentedBytesStore, check_retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from aliran.storage.state.database import StateDatabase
+
+
+_FEW = 8
+"""So many entries are faster looked through than searched."""
 
 
 class WindowEntry(NamedTuple):
@@ -100,16 +104,20 @@ class WindowBytesStore(SegmentedBytesStore):
         sequence = 0
         if self.retain_duplicates:
             sequence = self._sequence = (self._sequence + 1) & MAX_SEQUENCE
+            self._state_changed = True
             if value is None:  # it neither deletes nor moves the clock, but Kafka logs it
                 return key + pack_suffix(start_ms, sequence)
             self._last_put = sequence
-        if start_ms > self.observed_stream_time or self.retain_duplicates:
-            observed = max(start_ms, self.observed_stream_time)
-            self.observed_stream_time = observed
-            self.staged[STATE_KEY] = STATE.pack(observed, self._sequence)
+        observed = self.observed_stream_time
+        if start_ms > observed:
+            self.observed_stream_time = observed = start_ms
+            self._state_changed = True
         segment = start_ms // self.segment_interval_ms
         changelog_key = key + pack_suffix(start_ms, sequence)
-        if segment < self._live_segment(self.observed_stream_time):
+        # What is within the retention is in a live segment; only the rest needs a closer look.
+        if start_ms < 0 or (
+            start_ms < observed - self.retention_ms and segment < self._live_segment(observed)
+        ):
             self._refuse(key, start_ms)
             return changelog_key
         self.staged[pack_segment(segment) + changelog_key] = value
@@ -189,6 +197,19 @@ class WindowBytesStore(SegmentedBytesStore):
             if len(found) == size
         )
 
+    def fetch_values(self, key: bytes, from_ms: int, to_ms: int) -> Iterable[tuple[int, bytes]]:
+        """Return start and value of what `fetch_range` returns, with less to do per call."""
+        first = self.observed_stream_time - self.retention_ms + 1
+        if from_ms > first:
+            first = from_ms
+        recent = self._recent
+        if not self._remembers or self.time_ordered or first < recent.complete_from:
+            return [(each.start_ms, each.value) for each in self.fetch_range(key, from_ms, to_ms)]
+        entries = recent.index.entries(key)
+        if len(entries) > _FEW:
+            entries = recent.between(key, first, to_ms)
+        return [(start, value) for start, _, value in entries if first <= start <= to_ms]
+
     def fetch_keys(
         self,
         first_key: bytes | None,
@@ -261,7 +282,7 @@ class WindowBytesStore(SegmentedBytesStore):
                 self.staged[pack_segment(segment) + key] = value
             self._sequence = max(self._sequence, part.sequence)
         self.observed_stream_time = observed
-        self.staged[STATE_KEY] = STATE.pack(observed, self._sequence)
+        self._state_changed = True
         self._restart_recent()
 
     def _oldest_readable(self) -> int:

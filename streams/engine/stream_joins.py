@@ -55,8 +55,7 @@ class JoinWindowTable:
         """Return times and values of a key's records from `first` to `last`, both inclusive."""
         deserialize = self.value_serde.deserializer
         return [
-            (entry.start_ms, deserialize(entry.value))
-            for entry in self._store.fetch_range(cell, first, last)
+            (time, deserialize(data)) for time, data in self._store.fetch_values(cell, first, last)
         ]
 
 
