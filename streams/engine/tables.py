@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator
 from struct import Struct
 from typing import Any, TypeAlias
+from weakref import WeakSet
 
 from aliran.core.types import Headers
 from aliran.serdes import (
@@ -64,6 +65,23 @@ class CacheBudget:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.used_bytes = 0
+        self._tables: WeakSet[Table] = WeakSet()
+
+    def join(self, table: Table) -> None:
+        """Say that a table uses the budget."""
+        self._tables.add(table)
+
+    def is_full_but_for(self, table: Table) -> bool:
+        """Let the other tables forget what they only keep to be read; tell if that did not help."""
+        for other in list(self._tables):
+            if other is not table:
+                other.forget_clean()
+        return self.used_bytes >= self.max_bytes
+
+    @property
+    def has_room_for_reads(self) -> bool:
+        """Whether what was only read may be kept: updates need room more."""
+        return self.used_bytes * 2 < self.max_bytes
 
 
 class Table(ABC):
@@ -93,6 +111,11 @@ class Table(ABC):
         # What the entries of a flush were before it; filled where somebody asked for it.
         self.old_values: dict[Any, Any] = {}
         self._sends_old_values = False
+        if budget is not None:
+            budget.join(self)
+
+    def forget_clean(self) -> None:  # noqa: B027  # nothing to do for most
+        """Forget what can be read again, where that is kept by itself."""
 
     def send_old_values(self) -> None:
         """Fill `old_values` at each flush: something downstream asks for them."""
@@ -139,7 +162,7 @@ class Table(ABC):
         budget = self._budget
         if self._room >= 0 or budget is None:
             return
-        if budget.used_bytes >= budget.max_bytes:
+        if budget.used_bytes >= budget.max_bytes and budget.is_full_but_for(self):
             self._evict()
             self._release(self._charged_bytes)
         size = _ENTRY_BYTES + (len(cell) if isinstance(cell, str | bytes) else 16)
@@ -205,15 +228,24 @@ class KeyValueTable(Table):
         self.dirty: Cells = {}
         self.forward: Callable[[list[tuple[Any, Entry]]], None] = _forward_nothing
         self._store = store
+        # What is not dirty: entries, or, of values that others may change, what the store holds.
         self._clean: Cells = {}
+        self._clean_bytes: dict[Any, bytes | None] = {}
         # While true, what is not in the cache is not in the store either.
         self._all_cached = False
 
     def restored(self) -> None:
         """Say that restoration is over; a store that is empty then is all in the cache."""
-        self._all_cached = (
-            self.caching and self._keeps_values and next(self._store.all(), None) is None
-        )
+        self._all_cached = self.caching and next(self._store.all(), None) is None
+
+    def forget_clean(self) -> None:
+        """Forget what can be read again."""
+        clean = len(self._clean) + len(self._clean_bytes)
+        if clean:
+            self._release(self._charged_bytes * clean // (clean + len(self.dirty)))
+            self._clean.clear()
+            self._clean_bytes.clear()
+            self._all_cached = False
 
     def get(self, key: Any) -> Any:
         """Return the value of `key`, None where there is none; through the cache."""
@@ -221,7 +253,10 @@ class KeyValueTable(Table):
         entry = self.dirty.get(cell) or self._clean.get(cell)
         if entry is not None:
             return self.copy_of(entry[0])
-        return None if self._all_cached else self._stored(cell)
+        data = self._clean_bytes.get(cell)
+        if data is None:
+            data = self._data(cell)
+        return None if data is None else self.value_serde.deserializer(data[8:])
 
     def get_timed(self, key: Any) -> tuple[Any, int] | None:
         """Return value and time of `key`, None where there is no value; through the cache."""
@@ -229,8 +264,7 @@ class KeyValueTable(Table):
         entry = self.dirty.get(cell) or self._clean.get(cell)
         if entry is not None:
             return None if entry[0] is None else (self.copy_of(entry[0]), entry[1])
-        data = None if self._all_cached else self._store.get(self._cell_bytes((cell,))[0])
-        return self._timed(data)
+        return self._timed(self._data(cell))
 
     def prefix_scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
         """Return keys and values whose serialised keys begin with `prefix`; past the cache."""
@@ -244,6 +278,8 @@ class KeyValueTable(Table):
         """Set the value of `key`, past the cache, with the headers in the changelog too."""
         entry = [value, timestamp, None]
         keys, (values, stored, _) = self._cell_bytes((key,)), self._value_bytes([entry])
+        self.forget_clean()
+        self._all_cached = False
         self._store.put(keys[0], stored[0])
         if self._changelog is not None:
             self._changelog.append(keys[0], values[0], timestamp, headers)
@@ -255,7 +291,7 @@ class KeyValueTable(Table):
         if not self.caching:
             self._write([cell], [entry])
             return
-        if cell not in self.dirty and cell not in self._clean:
+        if cell not in self.dirty and cell not in self._clean and cell not in self._clean_bytes:
             self._charge(cell)
         self.dirty.pop(cell, None)  # a flush goes by the order of the last puts
         self.dirty[cell] = entry
@@ -265,10 +301,9 @@ class KeyValueTable(Table):
         entry = self._clean.get(cell)
         if entry is not None:
             return entry
-        self._charge(cell)
-        if self._all_cached:
-            return [self._initial, -1, None]
-        return self._entry(self._store.get(self._cell_bytes((cell,))[0]))
+        if cell not in self._clean_bytes:
+            self._charge(cell)
+        return self._entry(self._data(cell))
 
     def store_entry(self, cell: Any, entry: Entry) -> None:
         """Write one entry through, where nothing is cached."""
@@ -289,23 +324,52 @@ class KeyValueTable(Table):
             self.old_values.update((cell, self._stored(cell)) for cell, _ in items)
         self._write([cell for cell, _ in items], [entry for _, entry in items])
         self.forward(items)
-        if not self._keeps_values:  # values that others may change are read anew
-            self._release(self._charged_bytes)
 
     def _evict(self) -> None:
         self.flush()
         self._clean.clear()
+        self._clean_bytes.clear()
         self._all_cached = False
 
     def _stored(self, cell: Any) -> Any:
         """Return the value that the store has, None for nothing."""
-        data = self._store.get(self._cell_bytes((cell,))[0])
+        data = self._data(cell)
         return None if data is None else self.value_serde.deserialize(data[8:])
+
+    def _data(self, cell: Any) -> bytes | None:
+        """Return what the store has of a cell."""
+        known = self._clean_bytes
+        if cell in known:
+            return known[cell]
+        if self._all_cached and cell not in self._clean:
+            return None
+        data = self._store.get(self._cell_bytes((cell,))[0])
+        if not self._keeps_values and self._budget is not None and self._budget.has_room_for_reads:
+            self._charge(cell)
+            self._keep_bytes((cell,), (data,))
+        return data
+
+    def _keep_bytes(self, cells: Iterable[Any], stored: Iterable[bytes | None]) -> None:
+        """Keep what the store has of cells, as long as there is room for it."""
+        budget, known, grown = self._budget, self._clean_bytes, 0
+        if budget is None:
+            return
+        if budget.used_bytes >= budget.max_bytes:
+            self.forget_clean()
+            self._all_cached = False
+            return
+        for cell, data in zip(cells, stored, strict=True):
+            grown += len(data or b"") - len(known.get(cell) or b"")
+            known[cell] = data
+        budget.used_bytes += grown
+        self._charged_bytes += grown
 
     def _write(self, cells: list[Any], entries: list[Entry]) -> None:
         keys = self._cell_bytes(cells)
         values, stored, times = self._value_bytes(entries)
         self._store.put_all(zip(keys, stored, strict=True))
+        if not self._keeps_values:
+            self._keep_bytes(cells, stored)
         if self._changelog is not None:
             self._changelog.extend(keys, values, times)
 
