@@ -47,6 +47,7 @@ lint: .venv/.installed-check
 
 types: .venv/.installed-test .venv/.installed-check
 	$(BIN)/mypy src tests examples docs benchmarks tools
+	$(BIN)/python tools/verify_types.py
 	$(BIN)/python -m tests.docs.guide build/guide
 	$(BIN)/mypy build/guide
 

@@ -12,22 +12,22 @@ from aliran.streams.processor import KeyValue, Record
 K = TypeVar("K")
 V = TypeVar("V")
 P = ParamSpec("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class StreamFunction(Generic[P, R]):
+class StreamFunction(Generic[P, R_co]):
     """A decorated function: called directly it is the function; the topology calls it by its node.
 
     Pass it as the topic of another `@app.processor`, or go on by the DSL with `stream()`.
     """
 
-    def __init__(self, function: Callable[P, R], stream: KStream[Any, Any]) -> None:
+    def __init__(self, function: Callable[P, R_co], stream: KStream[Any, Any]) -> None:
         functools.update_wrapper(self, function)
         self.__name__: str
         self._function = function
         self._stream = stream
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function itself."""
         return self._function(*args, **kwargs)
 

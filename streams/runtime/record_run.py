@@ -33,7 +33,7 @@ class CurrentRecord:
     __slots__ = ("_last_index", "_run", "_values", "times")
 
     def __init__(self, run: Run, values: Any) -> None:
-        self.times = run.times
+        self.times: list[int] = run.times
         self._run = run
         self._values = values
         self._last_index: int | None = None
@@ -104,7 +104,7 @@ class Run:
     __slots__ = ("_order", "current", "parts", "times")
 
     def __init__(self, parts: Sequence[Part], order: Sequence[int] | None = None) -> None:
-        self.parts = parts
+        self.parts: Sequence[Part] = parts
         self.current: CurrentRecord | None = None
         self._order = order
         self.times: list[int] = self._in_order([part.columns.timestamps for part in parts])

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tools.verify_types import missing, run_pyright
 
 CASES = Path(__file__).with_name("inferred_types.py")
 
@@ -21,6 +22,15 @@ def test_mypy_infers_the_types() -> None:
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_pyright_infers_the_types() -> None:
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    done = run_pyright(str(CASES))
     assert done.returncode == 0, done.stdout + done.stderr
 
 

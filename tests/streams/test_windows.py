@@ -53,7 +53,7 @@ def results(
         for key, value, time_ms in records:
             topic.pipe_input(key, value, time_ms)
         found = driver.create_output_topic("out").read_key_values_to_list()
-        return [tuple(pair) for pair in found], driver.statistics().dropped_records
+        return [(key, value) for key, value in found], driver.statistics().dropped_records
 
 
 # ---------------------------------------------------------------------------- definitions
