@@ -315,7 +315,7 @@ class Plan:
         """Demand equal numbers of partitions of the topics that these sources read."""
         self._copartitioned.append(sources)
 
-    def write(self, changes: Iterable[Callable[[Plan], None]] = ()) -> TopologyBuilder:
+    def write(self, changes: Iterable[Callable[[Plan], object]] = ()) -> TopologyBuilder:
         """Return a new builder that holds the whole plan.
 
         Args:

@@ -65,7 +65,7 @@ def chosen_optimizations(setting: Any) -> frozenset[str]:
     )
 
 
-def optimizers(chosen: Iterable[str]) -> list[Callable[[Plan], None]]:
+def optimizers(chosen: Iterable[str]) -> list[Callable[[Plan], object]]:
     """Return what `Plan.write` is to do to a plan, in Kafka's order."""
     names = set(chosen)
     return [function for name, function in OPTIMIZATIONS.items() if name in names]
@@ -87,7 +87,7 @@ def reuse_source_topics(plan: Plan) -> None:
 # ---------------------------------------------------------------------------- repartition topics
 
 
-def merge_repartition_topics(plan: Plan) -> None:
+def merge_repartition_topics(plan: Plan) -> list[str]:
     """Let all that needs the new keys of a stream read them from one repartition topic.
 
     The topic stands right behind what changed the keys, or behind the merge of several streams;
@@ -97,7 +97,11 @@ def merge_repartition_topics(plan: Plan) -> None:
 
     Unlike Kafka's, a topic stays also where a record could reach its readers past the new topic,
     and where a join with a global table is known to change the type of the values.
+
+    Returns:
+        Names of the topics that stay for these two reasons.
     """
+    left: list[RepartitionPlan] = []
     for point, topics in _repartition_points(plan).items():
         merged: RepartitionPlan | None = None
         for topic in topics:
@@ -105,12 +109,14 @@ def merge_repartition_topics(plan: Plan) -> None:
                 continue  # two points claim it, as merges in a row do
             region = _region(plan, point, topic, merged)
             if region is None:
+                left.append(topic)
                 continue
             if merged is None:
                 merged = _merged_topic(plan, point, topic)
             _read_instead(plan, topic, merged, point, region)
         if merged is not None:
             point.link(merged)
+    return [topic.topic.name for topic in left if topic in plan.steps]
 
 
 def _repartition_points(plan: Plan) -> dict[PlanNode, list[RepartitionPlan]]:
@@ -305,14 +311,14 @@ def _join_with_itself(plan: Plan, step: StreamJoinPlan, stream: PlanNode) -> Non
     for gone in (right, step):
         stream.unlink(gone)
         plan.steps.remove(gone)
-    for child in list(step.children):
-        step.unlink(child)
-        join.link(child)
+    for child in step.children:  # whose other parents may stand before and behind it
+        child.parents = [join if parent is step else parent for parent in child.parents]
+    join.children = step.children
     left.link(join)
     plan.steps.append(join)
 
 
-OPTIMIZATIONS: dict[str, Callable[[Plan], None]] = {
+OPTIMIZATIONS: dict[str, Callable[[Plan], object]] = {
     "reuse.ktable.source.topics": reuse_source_topics,
     "merge.repartition.topics": merge_repartition_topics,
     "single.store.self.join": join_in_one_store,

@@ -15,6 +15,7 @@ from tests.oracle.language import Scenario, Statement
 
 from aliran.serdes import Serde, SessionWindowedSerde, WindowedSerde, serde_for
 from aliran.streams import Materialized, StreamsBuilder, Topology, TopologyBuilder
+from aliran.streams.optimization import merge_repartition_topics
 
 FAMILIES = ("streams", "tables", "aggregations", "joins", "custom", "hand")
 """The modules of `operators/`, in the order in which they register."""
@@ -76,11 +77,7 @@ def build(scenario: Scenario, seen: list[str]) -> Topology:
     Raises:
         TopologyError: It is none.
     """
-    load_operators()
-    builder = TopologyBuilder() if scenario.config.get("hand") else StreamsBuilder()
-    program = Program(builder, dict(scenario.topics), seen=seen)
-    for statement in scenario.program:
-        program.handles.append(OPERATORS[statement.op](program, statement))
+    builder = _program(scenario, seen).builder
     if isinstance(builder, TopologyBuilder):
         topology = builder.build()
     else:
@@ -93,6 +90,24 @@ def build(scenario: Scenario, seen: list[str]) -> Topology:
         for spec in topology.stores
     )
     return replace(topology, stores=stores)
+
+
+def unmerged(scenario: Scenario) -> list[str]:
+    """Return repartition topics that stay where Kafka would take records past a merged one."""
+    found: list[str] = []
+    if scenario.config.get("optimize") in ("all", "merge.repartition.topics"):
+        plan = _program(scenario, []).handles[0].object.place.dsl.plan
+        plan.write([lambda copy: found.extend(merge_repartition_topics(copy))])
+    return found
+
+
+def _program(scenario: Scenario, seen: list[str]) -> Program:
+    load_operators()
+    builder = TopologyBuilder() if scenario.config.get("hand") else StreamsBuilder()
+    program = Program(builder, dict(scenario.topics), seen=seen)
+    for statement in scenario.program:
+        program.handles.append(OPERATORS[statement.op](program, statement))
+    return program
 
 
 def _said(scenario: Scenario) -> set[str]:

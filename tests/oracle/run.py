@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tests.oracle.build import build, serde
+from tests.oracle.build import build, serde, unmerged
 from tests.oracle.functions import text
 from tests.oracle.language import Advance, Pipe, Scenario, Step
 
@@ -17,7 +17,7 @@ from aliran.streams import Topology, TopologyTestDriver
 from aliran.streams.handlers import Response
 
 Answer: TypeAlias = dict[str, Any]
-"""`describe`, `steps` (records by topic), `dropped`, `stores`; or `error`."""
+"""`describe`, `steps` (records by topic), `dropped`, `stores`; or `error`. Ours also `unmerged`."""
 
 
 def run(scenario: Scenario) -> Answer:
@@ -27,6 +27,7 @@ def run(scenario: Scenario) -> Answer:
     try:
         topology = build(scenario, seen)
         answer["describe"] = str(topology.describe())
+        answer["unmerged"] = unmerged(scenario)
     except Exception as error:
         return {**answer, "error": _told("build", -1, error)}
     steps: list[Any] = []

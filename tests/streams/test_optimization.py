@@ -6,6 +6,7 @@ Kafka Streams 4.3.1 wrote the expected descriptions in `golden/optimized/`, see
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,12 @@ def self_join_rekeyed_named(b: StreamsBuilder) -> None:
 
 
 @case
+def self_join_merged_with_its_stream(b: StreamsBuilder) -> None:
+    s = b.stream("a")
+    s.join(s, joined, MINUTE).merge(s).map_values(same)
+
+
+@case
 def self_join_of_a_self_join(b: StreamsBuilder) -> None:
     s = b.stream("a")
     once = s.join(s, joined, MINUTE)
@@ -379,7 +386,7 @@ def twice_behind_a_filter(b: StreamsBuilder) -> None:
     """What Kafka cannot build: "Found a null keyChangingChild node"."""
     s = swapped(b, "a").filter(yes)
     keyed(s).count(store="one")
-    add_last(keyed(s))
+    keyed(s).reduce(last, store="lasts")
 
 
 def merges_in_a_row(b: StreamsBuilder) -> None:
@@ -402,6 +409,29 @@ def test_what_kafka_gets_wrong(build: Callable[[StreamsBuilder], None], topics: 
     built = builder.build({"topology_optimization": "all"})
     assert {topic.name for topic in built.repartition_topics} == set(topics)
     assert len(built.subtopologies()) == 1 + len(topics)
+
+
+@pytest.mark.parametrize("setting", [NONE, ALL])
+@pytest.mark.parametrize("build", [bypassed, twice_behind_a_filter, merges_in_a_row])
+def test_equal_keys_meet_on_several_partitions(
+    build: Callable[[StreamsBuilder], None], setting: str
+) -> None:
+    words = [f"word-{number % 7}" for number in range(60)]
+    broker_config = {"num.partitions": 3}
+    app = App("a", topology_optimization=setting, broker_config=broker_config)
+    build(app)
+    topics = [topic for topic in app.build().source_topics if not topic.endswith("-repartition")]
+    with app:
+        for number, word in enumerate(words):
+            # The plain stream in the middle has the words as keys already.
+            key = word if build is merges_in_a_row else str(number)
+            app.send(topics[number % len(topics)], key, word)
+        app.wait_until_idle()
+        stores = [store.name for store in app.build().stores if store.name != "lasts"]
+        for store in stores:
+            counted = dict(app.read(f"a-{store}-changelog", value=int))
+            expected = words[:: len(topics)] if store == "one" and build is bypassed else words
+            assert counted == Counter(expected)
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -271,6 +271,10 @@ public final class Optimized {
             final KStream<String, String> s = in(b, "a").selectKey((k, v) -> v);
             s.join(s, (v, w) -> v + w, minute(), joined().withName("both")).to("z", Produced.with(STR, STR));
         });
+        all("self_join_merged_with_its_stream", b -> {
+            final KStream<String, String> s = in(b, "a");
+            s.join(s, (v, w) -> v + w, minute(), joined()).merge(s).mapValues(v -> v);
+        });
         all("self_join_of_a_self_join", b -> {
             final KStream<String, String> s = in(b, "a");
             final KStream<String, String> once = s.join(s, (v, w) -> v + w, minute(), joined());
