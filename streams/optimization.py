@@ -93,7 +93,8 @@ def merge_repartition_topics(plan: Plan) -> list[str]:
     The topic stands right behind what changed the keys, or behind the merge of several streams;
     filters and the like that stood in front of the old topics stand behind the new one. It has the
     name of the first of them. A topic behind a step that changes values too stays as it is: the
-    new one would hold values of another type.
+    new one would hold values of another type. `process` may change both, as with Kafka's setting
+    `__enable.process.processValue.fix__` (KAFKA-19668).
 
     Unlike Kafka's, a topic stays also where a record could reach its readers past the new topic,
     and where a join with a global table is known to change the type of the values.
