@@ -151,6 +151,11 @@ class ProcessingContext(Protocol):
         """The task, as `<subtopology>_<partition>`."""
         ...
 
+    @property
+    def state_dir(self) -> str:
+        """The directory of the task's state; empty where state is in memory."""
+        ...
+
     def get_state_store(self, name: str) -> Any:
         """Return a store that the processor is connected to.
 

@@ -35,6 +35,12 @@ def aliran_names(page: str) -> list[str]:
     return named + [code for code in codes if code in streams.__all__]
 
 
+def java_words(page: str) -> set[str]:
+    """Return all words in left columns."""
+    left = re.findall(r"^\|(.*?)\|", page, re.MULTILINE)
+    return {word for cell in left for word in re.findall(r"\w+", cell)}
+
+
 def names_said_to_be_missing(page: str) -> list[tuple[str, str]]:
     """Return classes and methods that the page says are not there, the methods in Python's case."""
     section = page.split(_MISSING, 1)[1].split("\n## ", 1)[0]

@@ -12,6 +12,7 @@ from tests.docs.guide import DOCS, PAGES, anchors, links, namespace, printed_by,
 from tests.docs.java_names import (
     aliran_names,
     home_of,
+    java_words,
     names_said_to_be_missing,
     what_is_wrong_with,
 )
@@ -71,6 +72,16 @@ def test_the_names_for_those_who_come_from_java_exist() -> None:
     named = aliran_names(text)
     assert len(named) > 250
     assert [problem for name in named if (problem := what_is_wrong_with(name))] == []
+
+
+def test_no_method_of_kafkas_is_left_out() -> None:
+    left = java_words((DOCS / "from-kafka-streams.md").read_text(encoding="utf-8"))
+    lines = Path(__file__).with_name("kafka_api.txt").read_text(encoding="utf-8").splitlines()
+    methods = dict(line.split(": ") for line in lines if not line.startswith("#"))
+    assert len(methods) > 60
+    assert {
+        kind: missing for kind, names in methods.items() if (missing := set(names.split()) - left)
+    } == {}
 
 
 def test_what_is_said_to_be_missing_is_missing() -> None:
