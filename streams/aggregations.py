@@ -178,6 +178,11 @@ def aggregate_store(
     if windows is None:
         return key_value_store(config, store, *serdes)
     refuse_history(config, store, "it holds windows")
+    if config.store_supplier is not None:
+        raise TopologyError(
+            f"store {store!r} cannot be given by store_supplier=, as it holds windows: pass "
+            "store=, retention= and the like"
+        )
     if isinstance(windows, operators.TimeWindows):
         spec = window_store(config, store, *serdes, windows)
     else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 from aliran.core.durations import Duration
 from aliran.serdes import SerdeLike
 from aliran.streams.errors import TopologyError
-from aliran.streams.operators import AnyFunction
+from aliran.streams.operators import AnyFunction, StoreSpec
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -129,6 +129,9 @@ class Materialized(Generic[K, V]):
         history_retention: Makes the table versioned (KIP-889): its store knows what the value of a
             key was at a time, so long ago. Not for windows; such stores need a name and are never
             cached. Kafka: `Stores.persistentVersionedKeyValueStore`.
+        store_supplier: What `Stores` makes, to keep the rows of a table without windows in: a
+            versioned store with segments of your own, one of the last used keys, or one of your
+            own making. It names the store. Kafka: `Materialized.as(supplier)`.
         changelog_config: Topic settings of the changelog, by Kafka's dotted names.
     """
 
@@ -140,6 +143,7 @@ class Materialized(Generic[K, V]):
     caching: bool | None = None
     retention: Duration | None = None
     history_retention: Duration | None = None
+    store_supplier: StoreSpec | None = None
     changelog_config: Mapping[str, str] | None = None
 
 
@@ -158,6 +162,7 @@ class StoreOptions(TypedDict, total=False):
     caching: bool
     retention: Duration
     history_retention: Duration
+    store_supplier: StoreSpec
     changelog_config: Mapping[str, str]
 
 
@@ -200,9 +205,24 @@ def with_keywords(method: str, config: C | None, default: C, **keywords: Any) ->
                 f"{method} has no keyword {name!r}; it takes {', '.join(known)} here"
             )
     made = replace(default if config is None else config, **given)
-    if isinstance(made, Materialized) and made.history_retention is not None and not made.store:
+    return _named(method, made) if isinstance(made, Materialized) else made
+
+
+def _named(method: str, config: Any) -> Any:
+    """Return a `Materialized` with the name of its store, where it says what that is to be."""
+    spec, store = config.store_supplier, config.store
+    if spec is None:
+        if config.history_retention is None or store is not None:
+            return config
         raise TopologyError(
             f"{method} with history_retention= makes a versioned table, whose store needs a name: "
             "pass store= as well"
         )
-    return made
+    if not isinstance(spec, StoreSpec):
+        raise TopologyError(f"{method} takes what Stores makes as store_supplier=, got {spec!r}")
+    if store not in (None, spec.name) or config.history_retention is not None:
+        raise TopologyError(
+            f"{method} is given the store {spec.name!r} by store_supplier=, which says its "
+            "name and its history: leave store= and history_retention= out"
+        )
+    return replace(config, store=spec.name)

@@ -16,6 +16,7 @@ from aliran.streams.operators import (
     AnyFunction,
     Operator,
     RepartitionTopic,
+    StoreKind,
     StoreSpec,
     TimeWindows,
 )
@@ -142,7 +143,8 @@ def key_value_store(
     """Return the store of a table without windows.
 
     Raises:
-        TopologyError: A retention was given, which such stores do not have, or one is negative.
+        TopologyError: A retention was given, which such stores do not have, one is negative, or
+            the store that is given is of windows.
     """
     if materialized.retention is not None:
         raise TopologyError(
@@ -150,6 +152,8 @@ def key_value_store(
             "retention= belongs to windowed aggregations"
         )
     history = materialized.history_retention
+    if materialized.store_supplier is not None:
+        return _supplied(materialized, materialized.store_supplier, key, value)
     if history is None:
         return _store(materialized, StoreSpec(name, "timestamped", key, value))
     history_ms = to_ms(history)
@@ -201,13 +205,44 @@ def _store(materialized: Materialized[Any, Any], spec: StoreSpec) -> StoreSpec:
     )
 
 
+_KEYED: Mapping[StoreKind, StoreKind] = {
+    "key-value": "timestamped",
+    "timestamped": "timestamped",
+    "lru": "timestamped-lru",
+    "timestamped-lru": "timestamped-lru",
+    "versioned": "versioned",
+}
+"""Kinds of stores that can hold a table's rows, and what they are then."""
+
+
+def _supplied(
+    materialized: Materialized[Any, Any], spec: StoreSpec, key: Serde[Any], value: Serde[Any]
+) -> StoreSpec:
+    """Return a store that the user gave, with what else was said; its serdes are the table's."""
+    if spec.kind not in _KEYED:
+        raise TopologyError(
+            f"store {spec.name!r} is of kind {spec.kind}, which cannot hold the rows of a table: "
+            f"store_supplier= takes one of {', '.join(_KEYED)}"
+        )
+    kind = _KEYED[spec.kind]
+    settled = replace(
+        materialized,
+        persistent=spec.persistent,
+        logging=spec.logging if materialized.logging is None else materialized.logging,
+        caching=False if kind == "versioned" else materialized.caching,
+        changelog_config=materialized.changelog_config or spec.changelog_config,
+    )
+    return _store(settled, replace(spec, kind=kind, key_serde=key, value_serde=value))
+
+
 def refuse_history(materialized: Materialized[Any, Any], store: str, why: str) -> None:
     """Refuse a versioned store where there can be none.
 
     Raises:
         TopologyError: One was asked for.
     """
-    if materialized.history_retention is not None:
+    given = materialized.store_supplier
+    if materialized.history_retention is not None or (given and given.kind == "versioned"):
         raise TopologyError(
             f"store {store!r} cannot be versioned: {why}. Leave history_retention= out"
         )

@@ -355,7 +355,7 @@ class KTable(TableJoins[K, V]):
         if config is not None:
             key, value = here.key_or_default(config.key), here.value_or_default(config.value)
             here = replace(here, key_serde=key, value_serde=value)
-            step.versioned = config.history_retention is not None
+            step.versioned = False
         if config is None or config.store is None:
             return KTable(
                 here,
@@ -366,6 +366,7 @@ class KTable(TableJoins[K, V]):
         store = config.store
         spec = key_value_store(config, store, here.key_or_default(), here.value_or_default())
         here.dsl.plan.add_table_store(spec)
+        step.versioned = spec.kind == "versioned"
         step.operator = replace(operator, store=store)
         step.stores = (*step.stores, store)
         return KTable(here, lambda: TableGetter(store), store)

@@ -46,7 +46,7 @@ class Stores:
     """Makes store definitions. Kafka: `Stores`, supplier and builder in one.
 
     What they make can be given wherever a store is asked for: `add_state_store`, `stores()` of a
-    processor, `Materialized`.
+    processor, `store_supplier=` of a table.
 
     >>> Stores.in_memory_key_value_store("totals", key=str, value=int).persistent
     False

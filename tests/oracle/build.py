@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from tests.oracle.language import Scenario, Statement
 
 from aliran.serdes import Serde, SessionWindowedSerde, WindowedSerde, serde_for
-from aliran.streams import Materialized, StreamsBuilder, Topology, TopologyBuilder
+from aliran.streams import Materialized, Stores, StreamsBuilder, Topology, TopologyBuilder
 from aliran.streams.optimization import merge_repartition_topics
 
 FAMILIES = ("streams", "tables", "aggregations", "joins", "custom", "hand")
@@ -143,8 +143,10 @@ def materialized(s: Statement, key: str, value: str, *, always: bool = False) ->
         return {}
     mat = mat or {}
     memory = mat.get("memory")
+    given = Stores.lru_map(mat["store"], mat["lru"]) if "lru" in mat else None
     config: Materialized[Any, Any] = Materialized(
         store=mat.get("store"),
+        store_supplier=given,
         key=serde(key),
         value=serde(value),
         persistent=None if memory is None else not memory,

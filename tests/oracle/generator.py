@@ -26,6 +26,9 @@ UNITS_MS = (1, 1, 1, 1, 20_000)
 VERSIONED = 0.12
 """How often a table that is stored by a name is versioned."""
 
+LRU = 0.03
+"""How often it keeps the last used rows alone."""
+
 THROTTLES = (
     "__emit.interval.ms.kstreams.outer.join.spurious.results.fix__",
     "__emit.interval.ms.kstreams.windowed.aggregation__",
@@ -145,6 +148,8 @@ class Generator:
         if versioned and store and self.chance(VERSIONED):
             history = self.duration((0, 1, 2, 3, 5, 10, 30))
             return {"mat": {"store": self.fresh("st"), "history": history}}
+        if versioned and store and self.chance(LRU):
+            return {"mat": {"store": self.fresh("st"), "lru": self.pick((1, 2, 3))}}
         if self.chance(0.35):
             return {}
         mat: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from aliran.streams import (
     Joined,
     KTable,
     Materialized,
+    Stores,
     StreamsBuilder,
     Suppressed,
     TopologyError,
@@ -93,6 +94,7 @@ class Exclaim(ValueTransformer[str, Any, Any]):
         return None if value is None else value + "!"
 
 
+VERSIONED = Stores.persistent_versioned_key_value_store("own", 100, segment_interval=7)
 VIEWS: dict[str, tuple[View, str]] = {
     "filter": (lambda t: t.filter(lambda k, v: v != "p30"), "x-p10"),
     "filter_not": (lambda t: t.filter_not(lambda k, v: v == "p20"), "x-None"),
@@ -100,6 +102,10 @@ VIEWS: dict[str, tuple[View, str]] = {
     "transform_values": (lambda t: t.transform_values(Exclaim), "x-p20!"),
     "views of views": (lambda t: t.filter(lambda k, v: True).map_values(str.upper), "x-P20"),
     "serdes alone": (lambda t: t.filter(lambda k, v: True, Materialized(key=str)), "x-p20"),
+    "of a supplier": (
+        lambda t: t.filter(lambda k, v: True, store_supplier=VERSIONED),
+        "x-p20",
+    ),
     "versioned again": (
         lambda t: t.map_values(str.upper, store="again", history_retention=100),
         "x-P20",
@@ -347,6 +353,21 @@ def test_aggregates_can_be_versioned() -> None:
     assert [value for _, value, _ in found["out"]] == ["x-None", "x-1", "x-3"]
 
 
+def test_a_table_keeps_its_rows_in_a_store_that_is_given() -> None:
+    builder = StreamsBuilder()
+    last = Stores.lru_map("last", 2, logging=False)
+    builder.table("rows", value=int, store_supplier=last)
+    builder.table("versions", store_supplier=VERSIONED)
+    (lru, own) = builder.build().stores
+    assert (lru.kind, lru.max_entries, lru.logging) == ("timestamped-lru", 2, False)
+    assert (own.kind, own.segment_interval_ms, own.caching) == ("versioned", 7, False)
+    with TopologyTestDriver(builder.build()) as driver:
+        for key in ("a", "b", "c"):
+            driver.create_input_topic("rows", value=int).pipe_input(key, 1, 5)
+        kept = driver.get_state_store("last").all()
+        assert [(key, row.value, row.timestamp) for key, row in kept] == [("b", 1, 5), ("c", 1, 5)]
+
+
 def test_stores_can_be_asked_by_time() -> None:
     builder = StreamsBuilder()
     prices(builder)
@@ -402,6 +423,22 @@ def no_name(b: StreamsBuilder) -> None:
     b.table("in", history_retention=5)
 
 
+def supplier_of_windows(b: StreamsBuilder) -> None:
+    b.table("in", store_supplier=Stores.in_memory_window_store("w", window_size=5))
+
+
+def supplier_for_windows(b: StreamsBuilder) -> None:
+    b.stream("in").group_by_key().windowed_by(5).count(store_supplier=Stores.lru_map("w", 5))
+
+
+def supplier_and_name(b: StreamsBuilder) -> None:
+    b.table("in", store="s", store_supplier=Stores.lru_map("other", 5))
+
+
+def supplier_of_another_kind(b: StreamsBuilder) -> None:
+    b.table("in", store_supplier="store")
+
+
 def negative_history(b: StreamsBuilder) -> None:
     prices(b, -1)
 
@@ -421,6 +458,10 @@ REFUSED: dict[Callable[[StreamsBuilder], None], str] = {
     global_table: "'g' cannot be versioned: it is a global table's",
     windows: "'w' cannot be versioned: it holds windows",
     no_name: r"table with history_retention=.*pass store=",
+    supplier_of_windows: "'w' is of kind window, which cannot hold the rows of a table",
+    supplier_for_windows: "'w' cannot be given by store_supplier=, as it holds windows",
+    supplier_and_name: r"table is given the store 'other' by store_supplier=.*leave store=",
+    supplier_of_another_kind: "table takes what Stores makes as store_supplier=, got 'store'",
     negative_history: "'prices': history_retention must not be negative, it is -1 ms",
     two_retentions: "retention= belongs to windowed aggregations",
 }
