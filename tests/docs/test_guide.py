@@ -19,7 +19,9 @@ from tests.docs.java_names import (
 
 from aliran.streams import StreamsConfig
 
-each_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+each_page = pytest.mark.parametrize(
+    "path", PAGES, ids=lambda path: f"{path.parent.name} {path.stem}"
+)
 
 
 @each_page
