@@ -78,6 +78,20 @@ class Serde(Generic[T]):
         except Exception as error:
             raise self.deserialization_error(data, error) from error
 
+    @property
+    def differs_by_topic(self) -> bool:
+        """Whether topics have serdes of their own made of it."""
+        return type(self).for_topic is not Serde.for_topic
+
+    def for_topic(self, topic: str, *, is_key: bool) -> Serde[T]:
+        """Return the serde to use for the keys or values of one topic.
+
+        It is this one, unless a serde keeps schemas in a registry, which names them by topics. The
+        stream engine asks for it; with clients of your own, call it yourself.
+        """
+        del topic, is_key
+        return self
+
     def serialization_error(self, value: object, cause: Exception) -> SerializationError:
         """Return the error to raise when `serializer(value)` raised `cause`."""
         if isinstance(cause, SerializationError):

@@ -66,6 +66,11 @@ class WindowedSerde(Serde[Windowed[K]]):
         self.inner = inner
         self.window_size_ms = window_size_ms
 
+    def for_topic(self, topic: str, *, is_key: bool) -> WindowedSerde[K]:
+        """Return it around the topic's serde of keys."""
+        inner = self.inner.for_topic(topic, is_key=is_key)
+        return self if inner is self.inner else WindowedSerde(inner, self.window_size_ms)
+
 
 class SessionWindowedSerde(Serde[Windowed[K]]):
     """Keys of session windows: the key's bytes, then end and start, 8 bytes each.
@@ -86,6 +91,11 @@ class SessionWindowedSerde(Serde[Windowed[K]]):
             _session_serializer(name, inner), _session_deserializer(name, inner), name=name
         )
         self.inner = inner
+
+    def for_topic(self, topic: str, *, is_key: bool) -> SessionWindowedSerde[K]:
+        """Return it around the topic's serde of keys."""
+        inner = self.inner.for_topic(topic, is_key=is_key)
+        return self if inner is self.inner else SessionWindowedSerde(inner)
 
 
 def _time_serializer(name: str, inner: Serde[K]) -> Callable[[Windowed[K]], bytes]:

@@ -12,10 +12,10 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from aliran.clients.transport import Transport
-from aliran.core.errors import AliranError, ConfigError
+from aliran.core.errors import AliranError
 from aliran.core.types import Columns, Headers
 from aliran.protocol.partitioner import partition_for_key
-from aliran.serdes import Serde, SerdeLike, serde_for
+from aliran.serdes import SerdeLike
 from aliran.streams.decorators import FunctionBuilder
 from aliran.streams.errors import IllegalStateError
 from aliran.streams.naming import check_name
@@ -178,6 +178,7 @@ class App(FunctionBuilder):
     ) -> None:
         """Write one record, serialised by the types of its key and value; returns when it is there.
 
+        Where the application reads the topic with schemas of a registry, it is written with them.
         For trying things out; to write many records use a producer of your choice.
 
         Args:
@@ -195,8 +196,8 @@ class App(FunctionBuilder):
         if self._writer is None:
             self._writer = streams.connection.open_transport()
         count = streams.partitions_of(self._writer, topic)
-        raw_key = None if key is None else _serde_of(key).serialize(key)
-        raw_value = None if value is None else _serde_of(value).serialize(value)
+        raw_key = streams.writing_serde(topic, key, is_key=True).serialize(key)
+        raw_value = streams.writing_serde(topic, value, is_key=False).serialize(value)
         time_ms = streams.time_ms() if timestamp_ms is None else timestamp_ms
         partition = 0 if raw_key is None else partition_for_key(raw_key, count)
         columns = Columns(topic, partition, (), [raw_key], [raw_value], [time_ms])
@@ -218,7 +219,8 @@ class App(FunctionBuilder):
         streams = self._open()
         if self._writer is None:
             self._writer = streams.connection.open_transport()
-        key_serde, value_serde = serde_for(key), serde_for(value)
+        key_serde = streams.reading_serde(topic, key, is_key=True)
+        value_serde = streams.reading_serde(topic, value, is_key=False)
         for columns in streams.read_all(self._writer, topic):
             for raw_key, raw_value in zip(columns.keys, columns.values, strict=True):
                 yield key_serde.deserialize(raw_key), value_serde.deserialize(raw_value)
@@ -231,13 +233,6 @@ class App(FunctionBuilder):
     def _open(self) -> KafkaStreams:
         streams = self._make()
         return streams.open() if streams.state is State.CREATED else streams
-
-
-def _serde_of(value: Any) -> Serde[Any]:
-    try:
-        return serde_for(type(value))
-    except ConfigError as error:
-        raise ConfigError(f"send() cannot tell how to write {value!r}: {error}") from error
 
 
 @contextlib.contextmanager

@@ -22,13 +22,14 @@ from aliran.core.clock import ManualClock
 from aliran.core.durations import Duration, to_ms
 from aliran.core.types import Columns, Headers, TopicPartition
 from aliran.serdes import Serde, SerdeLike, serde_for
+from aliran.serdes.providers import bound_serde, provider_of
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import IllegalStateError, StreamsError
 from aliran.streams.naming import check_all_named
 from aliran.streams.patterns import source_of
 from aliran.streams.processor import KeyValue, Record
 from aliran.streams.runtime.config import StreamsConfig
-from aliran.streams.runtime.defaults import with_default_serdes
+from aliran.streams.runtime.defaults import with_serdes
 from aliran.streams.runtime.global_state import GlobalTask, open_databases
 from aliran.streams.runtime.task import (
     StreamTask,
@@ -75,9 +76,8 @@ class TopologyTestDriver:
         )
         if settings.strict_naming:
             check_all_named(topology)
-        topology = with_default_serdes(
-            topology, serde_for(settings.default_key), serde_for(settings.default_value)
-        )
+        self._provider = provider_of(settings.schema_registry)
+        topology = with_serdes(topology, settings)
         self._topology = topology
         self._application_id = settings.application_id
         self._clock = ManualClock(initial_wall_clock_time_ms)
@@ -175,7 +175,7 @@ class TopologyTestDriver:
         """
         start = self._clock.time_ms() if start_ms is None else start_ms
         return TestInputTopic(
-            self, topic, (serde_for(key), serde_for(value)), start, to_ms(auto_advance)
+            self, topic, self._serdes_of(topic, key, value), start, to_ms(auto_advance)
         )
 
     @overload
@@ -194,7 +194,15 @@ class TopologyTestDriver:
         self, topic: str, *, key: SerdeLike[Any] = str, value: SerdeLike[Any] = str
     ) -> TestOutputTopic[Any, Any]:
         """Return a way to read what was written to `topic`."""
-        return TestOutputTopic(self, topic, (serde_for(key), serde_for(value)))
+        return TestOutputTopic(self, topic, self._serdes_of(topic, key, value))
+
+    def _serdes_of(
+        self, topic: str, key: SerdeLike[Any], value: SerdeLike[Any]
+    ) -> tuple[Serde[Any], Serde[Any]]:
+        return (
+            bound_serde(serde_for(key), self._provider, topic, is_key=True),
+            bound_serde(serde_for(value), self._provider, topic, is_key=False),
+        )
 
     def pipe_raw(
         self,

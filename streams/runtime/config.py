@@ -18,6 +18,7 @@
 | `dead_letter_topic` | `errors.dead.letter.queue.topic.name` | – |
 | `processor_wrapper` | `processor.wrapper.class` | – |
 | `topology_optimization` | `topology.optimization` | `none` |
+| `schema_registry` | `schema.registry.url` | – |
 | `strict_naming` | `ensure.explicit.internal.resource.naming` | False |
 """
 
@@ -32,6 +33,7 @@ from typing import Any, Literal, Self
 
 from aliran.core.durations import Duration, to_ms
 from aliran.core.errors import ConfigError
+from aliran.serdes.providers import SerdeProvider
 from aliran.streams.handlers import ErrorHandler, ErrorHandlers
 from aliran.streams.naming import check_name
 from aliran.streams.optimization import chosen_optimizations
@@ -59,6 +61,7 @@ _KAFKA_NAMES = {
     "processor.wrapper.class": "processor_wrapper",
     "ensure.explicit.internal.resource.naming": "strict_naming",
     "topology.optimization": "topology_optimization",
+    "schema.registry.url": "schema_registry",
     "processing.guarantee": "processing_guarantee",
     "default.timestamp.extractor": "default_timestamp_extractor",
     "replication.factor": "replication_factor",
@@ -117,6 +120,9 @@ class StreamsConfig:
             `merge.repartition.topics` and `single.store.self.join`. `App` heeds it by itself, else
             it must be given to `StreamsBuilder.build` as well, as in Kafka. An application that
             has state cannot change it without being reset.
+        schema_registry: Address of a schema registry, `http://host:8081`: values and keys whose
+            type is a class with fields are written as Avro, with schemas registered there. Or what
+            gives serdes for such classes, as `RegistrySerdes(url, JsonSchemaSerde)` does.
         strict_naming: Refuse stores and internal topics without a name of yours (KIP-1111).
         default_key: Type or serde of keys that nothing else says.
         default_value: The same for values.
@@ -153,6 +159,7 @@ class StreamsConfig:
     dead_letter_topic: str | None = None
     processor_wrapper: ProcessorWrapper | None = None
     topology_optimization: str | Iterable[str] = "none"
+    schema_registry: str | SerdeProvider | None = None
     strict_naming: bool = False
     default_key: Any = str
     default_value: Any = str

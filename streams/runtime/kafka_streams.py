@@ -15,15 +15,16 @@ from typing import Any, Self
 from aliran.clients.connection import Connection, EmbeddedConnection, KafkaConnection
 from aliran.clients.transport import Transport, UnknownTopicError
 from aliran.core.clock import Clock, SystemClock
-from aliran.core.errors import AliranError
+from aliran.core.errors import AliranError, ConfigError
 from aliran.core.types import Columns, TopicPartition
-from aliran.serdes import serde_for
+from aliran.serdes import Serde, SerdeLike, serde_for
+from aliran.serdes.providers import bound_serde, provider_of
 from aliran.streams import operators as op
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import IllegalStateError, StreamsError, TopologyError
 from aliran.streams.naming import check_all_named
 from aliran.streams.runtime.config import StreamsConfig
-from aliran.streams.runtime.defaults import with_default_serdes
+from aliran.streams.runtime.defaults import with_serdes
 from aliran.streams.runtime.garbage import TunedCollector
 from aliran.streams.runtime.global_state import GlobalState
 from aliran.streams.runtime.partition_counts import PartitionCounts
@@ -75,9 +76,7 @@ class KafkaStreams:
         self.config: StreamsConfig = StreamsConfig.from_mapping(config)
         self.state: State = State.CREATED
         self.error: Exception | None = None
-        self._topology = with_default_serdes(
-            topology, serde_for(self.config.default_key), serde_for(self.config.default_value)
-        )
+        self._topology = with_serdes(topology, self.config)
         if self.config.strict_naming:
             check_all_named(topology)
         self._clock = clock or SystemClock()
@@ -279,6 +278,27 @@ class KafkaStreams:
         partitions = [TopicPartition(topic, number) for number in range(count)]
         for partition, (begin, end) in transport.bounds(partitions).items():
             yield from transport.read(partition, begin, end)
+
+    def reading_serde(self, topic: str, like: SerdeLike[Any], *, is_key: bool) -> Serde[Any]:
+        """Return a serde, or that of a type, for the keys or values of a topic."""
+        provider = provider_of(self.config.schema_registry)
+        return bound_serde(serde_for(like), provider, topic, is_key=is_key)
+
+    def writing_serde(self, topic: str, value: Any, *, is_key: bool) -> Serde[Any]:
+        """Return the serde for a key or value that is to be written to a topic.
+
+        Raises:
+            ConfigError: Nothing says how to write it.
+        """
+        for node in self._topology.nodes:
+            if isinstance(node, op.SourceNode) and topic in node.topics:
+                serde = node.key_serde if is_key else node.value_serde
+                if serde is not None and serde.differs_by_topic and not isinstance(value, bytes):
+                    return serde
+        try:
+            return self.reading_serde(topic, bytes if value is None else type(value), is_key=is_key)
+        except ConfigError as error:
+            raise ConfigError(f"send() cannot tell how to write {value!r}: {error}") from error
 
     def time_ms(self) -> int:
         """Return wall-clock time in milliseconds."""

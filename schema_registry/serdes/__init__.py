@@ -1,0 +1,22 @@
+"""Serdes whose schemas are kept in a schema registry, for streams and for plain clients."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aliran.schema_registry.serdes.avro import AvroSerde
+    from aliran.schema_registry.serdes.json_schema import JsonSchemaSerde
+    from aliran.schema_registry.serdes.protobuf import ProtobufSerde
+
+__all__ = ["AvroSerde", "JsonSchemaSerde", "ProtobufSerde"]
+
+_MODULES = {"AvroSerde": "avro", "JsonSchemaSerde": "json_schema", "ProtobufSerde": "protobuf"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a serde when it is first used, with the library that it needs."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
