@@ -74,7 +74,18 @@ from aliran.streams.stores import Stores
 from aliran.streams.stream_function import StreamFunction
 from aliran.streams.stream_joins import StreamJoined
 from aliran.streams.suppressed import BufferConfig, Suppressed
-from aliran.streams.testing import TestInputTopic, TestOutputTopic, TopologyTestDriver
+from aliran.streams.testing import TopologyTestDriver
+from aliran.streams.testing_context import (
+    CapturedForward,
+    CapturedPunctuator,
+    ProcessorTestContext,
+)
+from aliran.streams.testing_topics import (
+    NoSuchElementError,
+    TestInputTopic,
+    TestOutputTopic,
+    TestRecord,
+)
 from aliran.streams.topology import Topology
 from aliran.streams.topology_builder import TopologyBuilder
 from aliran.streams.value_transformer import ValueTransformer
@@ -94,6 +105,8 @@ __all__ = [
     "BranchedKStream",
     "BufferConfig",
     "Cancellable",
+    "CapturedForward",
+    "CapturedPunctuator",
     "CogroupedKStream",
     "Consumed",
     "ConsumerRecord",
@@ -119,9 +132,11 @@ __all__ = [
     "KeyValue",
     "Materialized",
     "Named",
+    "NoSuchElementError",
     "ProcessingError",
     "Processor",
     "ProcessorContext",
+    "ProcessorTestContext",
     "Produced",
     "ProducerRecord",
     "PunctuationType",
@@ -149,6 +164,7 @@ __all__ = [
     "TableJoined",
     "TestInputTopic",
     "TestOutputTopic",
+    "TestRecord",
     "TimeWindowedCogroupedKStream",
     "TimeWindowedKStream",
     "TimeWindows",

@@ -1,8 +1,8 @@
 """Test a topology without a broker: the engine itself, one record at a time.
 
 Kafka: `TopologyTestDriver` of kafka-streams-test-utils. As there, each record is processed to the
-end and committed before the next, there is one partition of everything, and wall-clock time moves
-only by `advance_wall_clock_time`.
+end and committed before the next, there is one partition of everything (unless `partitions` says
+otherwise), and wall-clock time moves only by `advance_wall_clock_time`.
 
     driver = TopologyTestDriver(builder.build())
     words = driver.create_input_topic("words", value=str)
@@ -14,35 +14,40 @@ only by `advance_wall_clock_time`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import Any, Self, TypeVar, overload
 
 from aliran.core.clock import ManualClock
 from aliran.core.durations import Duration, to_ms
 from aliran.core.types import Columns, Headers, TopicPartition
 from aliran.serdes import Serde, SerdeLike, serde_for
 from aliran.serdes.providers import bound_serde, provider_of
+from aliran.storage.state import (
+    KeyValueStore,
+    SessionStore,
+    TimestampedKeyValueStore,
+    TimestampedWindowStore,
+    VersionedKeyValueStore,
+    WindowStore,
+)
 from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import IllegalStateError, StreamsError
 from aliran.streams.naming import check_all_named
-from aliran.streams.patterns import source_of
-from aliran.streams.processor import KeyValue, Record
+from aliran.streams.patterns import pattern_sources
+from aliran.streams.processor import Record
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_serdes
 from aliran.streams.runtime.global_state import GlobalTask, open_databases
-from aliran.streams.runtime.task import (
-    StreamTask,
-    TaskEnvironment,
-    TaskId,
-    TaskStatistics,
-    combined,
-)
-from aliran.streams.runtime.task_stores import TaskStores
+from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskStatistics, combined
+from aliran.streams.testing_stores import PlainKeyValueStore, PlainWindowStore, require_kind
+from aliran.streams.testing_tasks import DriverTasks, Partitions, PartitionsOf
+from aliran.streams.testing_topics import TestInputTopic, TestOutputTopic
 from aliran.streams.topology import Topology
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T")
 
 
 class TopologyTestDriver:
@@ -54,6 +59,10 @@ class TopologyTestDriver:
             for windows to close is throttled.
         initial_wall_clock_time_ms: Where wall-clock time begins.
         state_dir: A directory for RocksDB stores; None keeps all state in memory.
+        partitions: An extension: how many partitions topics have, all of them or by topic
+            (`{"orders": 3}`; the others have 1). There is a task for each sub-topology and
+            partition then, and records go to the partition that their key's hash gives. Patterns
+            match topics that are named here.
 
     Raises:
         TopologyError: The topology cannot run.
@@ -67,6 +76,7 @@ class TopologyTestDriver:
         *,
         initial_wall_clock_time_ms: int = 0,
         state_dir: str | None = None,
+        partitions: Partitions | None = None,
     ) -> None:
         settings = StreamsConfig.from_mapping(
             config,
@@ -78,16 +88,18 @@ class TopologyTestDriver:
             check_all_named(topology)
         self._provider = provider_of(settings.schema_registry)
         topology = with_serdes(topology, settings)
+        plan, counts = None, PartitionsOf(partitions)
+        if partitions is not None:
+            topology, plan = counts.plan(topology, settings.application_id)
         self._topology = topology
-        self._application_id = settings.application_id
+        self._is_planned = plan is not None
         self._clock = ManualClock(initial_wall_clock_time_ms)
-        self._outputs: dict[str, deque[Record[Any, Any]]] = {}
-        self._offsets: dict[str, int] = {}
+        self._outputs: dict[str, deque[tuple[Record[Any, Any], int]]] = {}
         self._closed = False
         environment = TaskEnvironment(
             application_id=settings.application_id,
             topology=topology,
-            partition_count=lambda _topic: 1,
+            partition_count=counts,
             clock=self._clock,
             cache=CacheBudget(settings.cache_max_bytes) if settings.cache_max_bytes else None,
             handlers=settings.handlers,
@@ -103,23 +115,8 @@ class TopologyTestDriver:
             databases = open_databases(topology.global_stores, path)
             self._global = GlobalTask(environment, databases)
             self._global.initialize({})
-        stores = TaskStores(
-            topology.task_stores,
-            topology.task_nodes,
-            open_databases(topology.task_stores, state_dir),
-            {
-                spec.name: TopicPartition(
-                    topology.changelog_topic(spec.name, settings.application_id), 0
-                )
-                for spec in topology.task_stores
-                if spec.logging
-            },
-            environment.cache,
-        )
-        self._task = StreamTask(TaskId(0, 0), topology.task_nodes, environment, stores)
-        self._inputs = {topic for topic, _ in self._task.inputs}
         self._global_inputs = {topic for topic, _ in self._global.inputs} if self._global else set()
-        self._task.initialize({})
+        self._tasks = DriverTasks(environment, plan, state_dir)
 
     # ------------------------------------------------------------------ topics
 
@@ -211,32 +208,51 @@ class TopologyTestDriver:
         value: bytes | None,
         timestamp_ms: int,
         headers: Headers = (),
+        *,
+        partition: int | None = None,
     ) -> None:
         """Pipe one serialised record and process everything that follows from it.
 
         Raises:
-            StreamsError: The topology does not read `topic`.
+            StreamsError: The topology does not read `topic`, or it has no such partition.
             ProcessingError: The record could not be processed.
         """
         self._check_open()
-        if not self._reads(topic) and topic not in self._global_inputs:
+        if not self._reads(topic):
+            known = sorted(self._tasks.topics | self._global_inputs)
+            known += [f"what matches {source.pattern.pattern}" for source in self._patterns()]
             raise StreamsError(
                 f"the topology does not read topic {topic!r}; it reads "
-                f"{', '.join(sorted(self._inputs | self._global_inputs)) or 'nothing'}"
+                f"{', '.join(known) or 'nothing'}"
             )
-        self._enqueue(topic, key, value, timestamp_ms, headers)
+        number = self._tasks.partition_for(topic, key, partition)
+        self._enqueue(_columns(topic, number, key, value, timestamp_ms, headers))
         self._complete()
 
     def advance_wall_clock_time(self, duration: Duration) -> None:
-        """Move wall-clock time on, calling the punctuators that become due."""
+        """Move wall-clock time on, calling the punctuators that become due.
+
+        Raises:
+            StreamsError: The duration is negative.
+        """
         self._check_open()
+        if to_ms(duration) < 0:
+            raise StreamsError(f"wall-clock time does not go back, got {duration!r}")
         self._clock.advance(to_ms(duration))
-        self._task.punctuate_wall_clock(self._clock.time_ms())
+        for task in self._tasks.tasks:
+            task.punctuate_wall_clock(self._clock.time_ms())
         self._commit()
         self._complete()
 
     def read_raw(self, topic: str) -> Record[bytes | None, bytes | None] | None:
         """Return and remove the oldest record of an output topic, None where there is none."""
+        found = self.read_raw_and_partition(topic)
+        return None if found is None else found[0]
+
+    def read_raw_and_partition(
+        self, topic: str
+    ) -> tuple[Record[bytes | None, bytes | None], int] | None:
+        """Return and remove the oldest record of an output topic, and its partition."""
         queue = self._outputs.get(topic)
         return queue.popleft() if queue else None
 
@@ -250,35 +266,98 @@ class TopologyTestDriver:
 
     # ------------------------------------------------------------------ state
 
-    def get_state_store(self, name: str) -> Any:
-        """Return a store of any kind.
+    def get_state_store(self, name: str, *, partition: int = 0) -> Any:
+        """Return a store of any kind, as processors see it.
+
+        Args:
+            name: Name of the store.
+            partition: Whose store, with a driver of several partitions.
 
         Raises:
-            TopologyError: There is none of that name.
+            TopologyError: There is none of that name (Kafka's driver returns null).
         """
+        time_ms = self._clock.time_ms
         if any(spec.name == name for spec in self._topology.global_stores):
-            return self._task.environment.global_stores.view(name, self._clock.time_ms)
-        return self._task.stores.open_view(name, self._clock.time_ms)
+            return self._task.environment.global_stores.view(name, time_ms)
+        return self._tasks.task_with(name, partition).stores.open_view(name, time_ms)
 
-    get_key_value_store = get_state_store
-    get_timestamped_key_value_store = get_state_store
-    get_window_store = get_state_store
+    def get_key_value_store(self, name: str, *, partition: int = 0) -> Any:
+        """Return a key-value store; one of a table shows its values without their times.
 
-    def get_all_state_stores(self) -> dict[str, Any]:
+        Raises:
+            TopologyError: There is none of that name, or it is of another kind; names the method.
+        """
+        store = self.get_state_store(name, partition=partition)
+        if isinstance(store, TimestampedKeyValueStore):
+            return PlainKeyValueStore(store)
+        return require_kind(name, store, KeyValueStore)
+
+    def get_timestamped_key_value_store(
+        self, name: str, *, partition: int = 0
+    ) -> TimestampedKeyValueStore[Any, Any]:
+        """Return a key-value store with the times of its values; see `get_key_value_store`."""
+        return self._get(name, partition, TimestampedKeyValueStore)
+
+    def get_versioned_key_value_store(
+        self, name: str, *, partition: int = 0
+    ) -> VersionedKeyValueStore[Any, Any]:
+        """Return a versioned store; see `get_key_value_store`."""
+        return self._get(name, partition, VersionedKeyValueStore)
+
+    def get_window_store(self, name: str, *, partition: int = 0) -> Any:
+        """Return a window store; one of an aggregation shows its values without their times.
+
+        Raises:
+            TopologyError: There is none of that name, or it is of another kind; names the method.
+        """
+        store = self.get_state_store(name, partition=partition)
+        if isinstance(store, TimestampedWindowStore):
+            return PlainWindowStore(store)
+        return require_kind(name, store, WindowStore)
+
+    def get_timestamped_window_store(
+        self, name: str, *, partition: int = 0
+    ) -> TimestampedWindowStore[Any, Any]:
+        """Return a window store with the times of its values; see `get_window_store`."""
+        return self._get(name, partition, TimestampedWindowStore)
+
+    def get_session_store(self, name: str, *, partition: int = 0) -> SessionStore[Any, Any]:
+        """Return a session store; see `get_key_value_store`."""
+        return self._get(name, partition, SessionStore)
+
+    def get_all_state_stores(self, *, partition: int = 0) -> dict[str, Any]:
         """Return all stores by name."""
-        return {spec.name: self.get_state_store(spec.name) for spec in self._topology.stores}
+        return {
+            spec.name: self.get_state_store(spec.name, partition=partition)
+            for spec in self._topology.stores
+        }
+
+    def _get(self, name: str, partition: int, kind: type[T]) -> T:
+        return require_kind(name, self.get_state_store(name, partition=partition), kind)
 
     def statistics(self) -> TaskStatistics:
         """Return the counters: records processed, dropped, and skipped after an error."""
-        return combined(
-            self._task.statistics, *([] if self._global is None else [self._global.statistics])
-        )
+        tasks = [*self._tasks.tasks, *([] if self._global is None else [self._global])]
+        return combined(*(task.statistics for task in tasks))
+
+    def metrics(self) -> dict[str, int]:
+        """Return the counters of `statistics` by the names of Kafka's metrics.
+
+        `failed-records-total` is ours: Kafka counts those among the dropped.
+        """
+        counters = self.statistics()
+        return {
+            "process-total": counters.processed_records,
+            "dropped-records-total": counters.dropped_records,
+            "failed-records-total": counters.failed_records,
+        }
 
     def close(self) -> None:
         """Close processors and stores; a second call does nothing."""
         if not self._closed:
             self._closed = True
-            self._task.close()
+            for task in self._tasks.tasks:
+                task.close()
             if self._global is not None:
                 self._global.close()
 
@@ -295,194 +374,60 @@ class TopologyTestDriver:
 
     # ------------------------------------------------------------------ inside
 
+    @property
+    def _task(self) -> StreamTask:
+        return self._tasks.tasks[0]
+
+    def _patterns(self) -> list[Any]:
+        return [] if self._is_planned else pattern_sources(self._topology)
+
     def _reads(self, topic: str) -> bool:
-        """Tell whether a task reads a topic, which it begins to do where a pattern matches."""
-        if topic in self._inputs:
-            return True
-        source = source_of(self._topology, topic, self._application_id)
-        if source is None:
-            return False
-        self._task.read_also(source, topic)
-        self._inputs.add(topic)
-        return True
+        return self._tasks.reads(topic) or topic in self._global_inputs
 
     def _check_open(self) -> None:
         if self._closed:
             raise IllegalStateError("the driver is closed: make a new one")
 
-    def _enqueue(
-        self, topic: str, key: bytes | None, value: bytes | None, time_ms: int, headers: Headers
-    ) -> None:
-        offset = self._offsets.get(topic, 0)
-        self._offsets[topic] = offset + 1
-        columns = Columns(
-            topic,
-            0,
-            range(offset, offset + 1),
-            [key],
-            [value],
-            [time_ms],
-            [headers] if headers else None,
-        )
-        if topic in self._inputs:
-            self._task.add(columns)
-        if topic in self._global_inputs and self._global is not None:
+    def _enqueue(self, columns: Columns) -> None:
+        offset = self._tasks.next_offset(TopicPartition(columns.topic, columns.partition))
+        columns.offsets = range(offset, offset + 1)
+        if self._tasks.reads(columns.topic):
+            self._tasks.add(columns)
+        if self._global is not None and columns.topic in self._global_inputs:
             self._complete()
             self._global.update(columns)
             self._global.stores.commit({})
 
     def _complete(self) -> None:
         """Process until nothing is queued, committing after each record as Kafka's driver does."""
-        while self._task.process_one():
-            self._commit()
+        while (task := self._tasks.process_one()) is not None:
+            self._commit(task)
 
-    def _commit(self) -> None:
-        self._task.flush_caches()
-        for columns in self._task.drain():
+    def _commit(self, *tasks: StreamTask) -> None:
+        for columns in self._tasks.commit(tasks or self._tasks.tasks):
             self._capture(columns)
-        self._task.stores.commit({})
 
     def _capture(self, columns: Columns) -> None:
-        queue = self._outputs.setdefault(columns.topic, deque())
+        topic, partition = columns.topic, columns.partition
+        queue = self._outputs.setdefault(topic, deque())
         for index in range(len(columns)):
             headers = () if columns.headers is None else columns.headers[index]
             key, value = columns.keys[index], columns.values[index]
-            queue.append(Record(key, value, columns.timestamps[index], headers))
-            if self._reads(columns.topic) or columns.topic in self._global_inputs:
-                self._enqueue(columns.topic, key, value, columns.timestamps[index], headers)
+            timestamp = columns.timestamps[index]
+            queue.append((Record(key, value, timestamp, headers), partition))
+            if self._reads(topic):
+                self._enqueue(_columns(topic, partition, key, value, timestamp, headers))
 
 
-class TestInputTopic(Generic[K, V]):
-    """Pipes records into one topic. Kafka: `TestInputTopic`."""
-
-    __test__ = False  # pytest: not a test case
-
-    def __init__(
-        self,
-        driver: TopologyTestDriver,
-        topic: str,
-        serdes: tuple[Serde[K], Serde[V]],
-        start_ms: int,
-        auto_advance_ms: int,
-    ) -> None:
-        self._driver = driver
-        self._topic = topic
-        self._key_serde, self._value_serde = serdes
-        self._time_ms = start_ms
-        self._auto_advance_ms = auto_advance_ms
-
-    def advance_time(self, duration: Duration) -> None:
-        """Move the time of the next record piped without one."""
-        self._time_ms += to_ms(duration)
-
-    def pipe_input(
-        self,
-        key: K | None,
-        value: V | None,
-        timestamp_ms: int | None = None,
-        headers: Headers = (),
-    ) -> None:
-        """Pipe one record.
-
-        Args:
-            key: Its key.
-            value: Its value; None for a tombstone.
-            timestamp_ms: Its time; None takes the topic's clock and moves it on.
-            headers: Its headers.
-        """
-        if timestamp_ms is None:
-            timestamp_ms = self._time_ms
-            self._time_ms += self._auto_advance_ms
-        self._driver.pipe_raw(
-            self._topic,
-            self._key_serde.serialize(key),
-            self._value_serde.serialize(value),
-            timestamp_ms,
-            headers,
-        )
-
-    def pipe_record(self, record: Record[K, V]) -> None:
-        """Pipe one record with its own time and headers."""
-        self.pipe_input(record.key, record.value, record.timestamp, record.headers)
-
-    def pipe_key_value_list(
-        self,
-        pairs: Iterable[tuple[K | None, V | None]],
-        start_ms: int | None = None,
-        advance: Duration = 0,
-    ) -> None:
-        """Pipe pairs of key and value, `advance` apart from `start_ms` on."""
-        for index, (key, value) in enumerate(pairs):
-            time_ms = None if start_ms is None else start_ms + index * to_ms(advance)
-            self.pipe_input(key, value, time_ms)
-
-    def pipe_value_list(
-        self, values: Iterable[V | None], start_ms: int | None = None, advance: Duration = 0
-    ) -> None:
-        """Pipe values without keys."""
-        self.pipe_key_value_list(((None, value) for value in values), start_ms, advance)
-
-    def pipe_record_list(self, records: Iterable[Record[K, V]]) -> None:
-        """Pipe records with their own times and headers."""
-        for record in records:
-            self.pipe_record(record)
-
-
-class TestOutputTopic(Generic[K, V]):
-    """Reads what a topology wrote to one topic. Kafka: `TestOutputTopic`."""
-
-    __test__ = False  # pytest: not a test case
-
-    def __init__(
-        self, driver: TopologyTestDriver, topic: str, serdes: tuple[Serde[K], Serde[V]]
-    ) -> None:
-        self._driver = driver
-        self._topic = topic
-        self._key_serde, self._value_serde = serdes
-
-    def is_empty(self) -> bool:
-        """Return whether nothing is left to read."""
-        return self.queue_size() == 0
-
-    def queue_size(self) -> int:
-        """Return how many records are left to read."""
-        return self._driver.queue_size(self._topic)
-
-    def read_record(self) -> Record[K, V]:
-        """Return the oldest record not read yet.
-
-        Raises:
-            StreamsError: There is none.
-        """
-        raw = self._driver.read_raw(self._topic)
-        if raw is None:
-            raise StreamsError(f"there is nothing (more) to read from topic {self._topic!r}")
-        # A null is whatever the test expects there: it knows which rows are tombstones.
-        key = cast("K", self._key_serde.deserialize(raw.key))
-        value = cast("V", self._value_serde.deserialize(raw.value))
-        return Record(key, value, raw.timestamp, raw.headers)
-
-    def read_key_value(self) -> KeyValue[K, V]:
-        """Return key and value of the oldest record not read yet."""
-        record = self.read_record()
-        return KeyValue(record.key, record.value)
-
-    def read_value(self) -> V:
-        """Return the value of the oldest record not read yet."""
-        return self.read_record().value
-
-    def read_records_to_list(self) -> list[Record[K, V]]:
-        """Return all records left."""
-        return [self.read_record() for _ in range(self.queue_size())]
-
-    def read_key_values_to_list(self) -> list[KeyValue[K, V]]:
-        """Return keys and values of all records left."""
-        return [self.read_key_value() for _ in range(self.queue_size())]
-
-    def read_key_values_to_map(self) -> dict[K, V]:
-        """Return the last value of each key among the records left."""
-        return dict(self.read_key_values_to_list())
-
-    def read_values_to_list(self) -> list[V]:
-        """Return the values of all records left."""
-        return [self.read_value() for _ in range(self.queue_size())]
+def _columns(
+    topic: str,
+    partition: int,
+    key: bytes | None,
+    value: bytes | None,
+    timestamp: int,
+    headers: Headers,
+) -> Columns:
+    """Return one record, without its offset."""
+    return Columns(
+        topic, partition, (), [key], [value], [timestamp], [headers] if headers else None
+    )

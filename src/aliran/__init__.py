@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aliran.streams import KStream as KStream
     from aliran.streams import KTable as KTable
     from aliran.streams import Processor as Processor
+    from aliran.streams import ProcessorTestContext as ProcessorTestContext
     from aliran.streams import PunctuationType as PunctuationType
     from aliran.streams import Record as Record
     from aliran.streams import Stores as Stores
@@ -45,6 +46,7 @@ _HOMES = {
             "KafkaStreams",
             "KeyValue",
             "Processor",
+            "ProcessorTestContext",
             "PunctuationType",
             "Record",
             "Stores",

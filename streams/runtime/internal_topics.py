@@ -6,9 +6,10 @@ Kafka: `InternalTopicManager`, `CopartitionedTopicsEnforcer`, and the `…TopicC
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
-from aliran.clients.transport import TopicSpec, Transport, UnknownTopicError
+from aliran.clients.transport import TopicSpec, UnknownTopicError
 from aliran.streams import operators as op
 from aliran.streams.errors import TopologyError
 from aliran.streams.patterns import pattern_sources
@@ -28,6 +29,18 @@ REPARTITION_CONFIG = {
 """Records wait here until they are processed, however long that takes, and are deleted after it."""
 
 
+class TopicAdmin(Protocol):
+    """What a plan asks of a broker; a part of `Transport`."""
+
+    def describe(self) -> str: ...  # noqa: D102
+
+    def partition_counts(self, topics: Iterable[str]) -> dict[str, int]: ...  # noqa: D102
+
+    def create_topics(self, specs: Iterable[TopicSpec]) -> None: ...  # noqa: D102
+
+    def auto_creates_topics(self) -> bool: ...  # noqa: D102
+
+
 class TopicPlan:
     """The topics of one application on one broker.
 
@@ -35,7 +48,7 @@ class TopicPlan:
         counts: Number of partitions of every topic that is read, by full name.
     """
 
-    def __init__(self, topology: Topology, application_id: str, transport: Transport) -> None:
+    def __init__(self, topology: Topology, application_id: str, transport: TopicAdmin) -> None:
         self._topology = topology
         self._application_id = application_id
         self._transport = transport

@@ -94,6 +94,11 @@ class TaskStores:
         self._tables: dict[str, AnyTable] = {}
         self._unflushed = 0
 
+    @property
+    def names(self) -> set[str]:
+        """Names of all stores of the task."""
+        return set(self._specs)
+
     # ------------------------------------------------------------------ restore
 
     def restorers(self) -> list[Restorer]:

@@ -374,4 +374,4 @@ def not_called() -> None:
     assert_type(likes(Tweet("", "", 1)), KeyValue[int, float])
     counts["a"] = 1.0  # type: ignore[index]
     counts[1] = "text"  # type: ignore[assignment]
-    source.pipe_input("a", "b")  # type: ignore[arg-type]
+    source.pipe_input("a", "b")  # type: ignore[call-overload]

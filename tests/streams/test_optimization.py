@@ -348,7 +348,7 @@ def test_tables_restore_from_their_topics() -> None:
     with TopologyTestDriver(built) as driver:
         driver.create_input_topic("t").pipe_input("key", "value")
         assert driver.produced_topic_names() == set()
-        assert driver.get_key_value_store("rows").get("key").value == "value"
+        assert driver.get_key_value_store("rows").get("key") == "value"
 
 
 def test_a_table_that_logged_nothing_is_restored_all_the_same() -> None:
@@ -501,6 +501,6 @@ def test_windows_are_aggregated_behind_one_topic() -> None:
             topic.pipe_input("k", "word", time)
         found = driver.create_output_topic("out", value=int).read_key_values_to_list()
         assert found == [("word", 1), ("word", 2), ("word", 1)]
-        assert driver.get_key_value_store("all").get("word").value == 3
+        assert driver.get_key_value_store("all").get("word") == 3
         topics = {name for name in driver.produced_topic_names() if "repartition" in name}
         assert topics == {"test-application-all-repartition"}

@@ -560,7 +560,7 @@ def test_a_global_table_can_be_looked_into() -> None:
     b.stream("left").join(b.global_table("right", store="rows"), plus).to("out")
     with TopologyTestDriver(b.build()) as driver:
         driver.create_input_topic("right").pipe_input("a", "1", timestamp_ms=7)
-        assert list(driver.get_key_value_store("rows").all()) == [("a", ("1", 7))]
+        assert list(driver.get_timestamped_key_value_store("rows").all()) == [("a", ("1", 7))]
         assert set(driver.get_all_state_stores()) == {"rows"}
 
 
