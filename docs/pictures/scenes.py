@@ -571,6 +571,34 @@ def branches() -> str:
     return draw_steps(done, ["numbers"], {name: name for name in names})
 
 
+def repartition() -> str:
+    """Records of two partitions that meet by their new keys."""
+
+    def build(builder: StreamsBuilder) -> None:
+        orders = builder.stream("orders").select_key(lambda number, customer: customer)
+        orders.group_by_key(name="by-customer").count(store="counts").to_stream().to("counts")
+
+    builder = StreamsBuilder()
+    build(builder)
+    given = [("1", "ana", 0), ("2", "budi", 1), ("3", "ana", 1), ("4", "cleo", 0), ("5", "budi", 0)]
+    inputs: dict[int, list[list[Chip]]] = {0: [], 1: []}
+    outputs: dict[int, list[list[Chip]]] = {0: [], 1: []}
+    partitions = {"orders": 2, "counts": 2}
+    with TopologyTestDriver(builder.build(), partitions=partitions) as driver:
+        pipe = driver.create_input_topic("orders")
+        counts = driver.create_output_topic("counts", value=int)
+        for number, customer, partition in given:
+            pipe.pipe_input(number, customer, 0, partition=partition)
+            came = counts.read_records_by_partition()
+            for each in (0, 1):
+                piped = [Chip(f"{number}: {customer}", customer)] if each == partition else []
+                inputs[each].append(piped)
+                outputs[each].append([shown(r.key, r.value) for r in came.get(each, [])])
+    lanes = [(f"orders-{each}", inputs[each]) for each in (0, 1)]
+    lanes += [(f"count, task {each}", outputs[each]) for each in (0, 1)]
+    return steps([f"{index + 1}." for index in range(len(given))], lanes, header="record")
+
+
 def dead_letters() -> str:
     """Records that cannot be processed."""
 
@@ -609,6 +637,7 @@ SCENES: dict[str, Callable[[], str]] = {
         punctuator,
         branches,
         dead_letters,
+        repartition,
     )
 }
 

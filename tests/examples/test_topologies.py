@@ -58,7 +58,7 @@ def test_the_last_position_of_a_truck_replaces_the_one_before(fleet: TopologyTes
     positions = fleet.create_input_topic("positions", value=Position)
     positions.pipe_input("truck-1", Position(48, 16, 50), 0)
     positions.pipe_input("truck-1", Position(48, 17, 60), 60_000)
-    assert fleet.get_timestamped_key_value_store("last-positions").get("truck-1").value.lon == 17
+    assert fleet.get_key_value_store("last-positions").get("truck-1").lon == 17
 
 
 def test_an_alert_names_the_driver_of_that_moment(fleet: TopologyTestDriver) -> None:
