@@ -6,6 +6,7 @@ The rules are those of Java's `SchemaCompatibility`; the texts those of Confluen
 
 from __future__ import annotations
 
+from aliran.schema_registry.formats.avro.canonical import to_text
 from aliran.schema_registry.formats.avro.types import (
     MISSING,
     Array,
@@ -54,8 +55,17 @@ _TEXTS = {
 def read_incompatibilities(reader: AvroType, writer: AvroType) -> list[Incompatibility]:
     """Return why `reader` cannot read what `writer` wrote; empty when it can read all of it."""
     checker = _Checker()
-    checker.check(reader, writer)
+    try:
+        checker.check(reader, writer)
+    except _AmbiguousFieldError as error:
+        message = f"Unexpected exception during compatibility check: {error}"
+        hint = "take away the aliases that name fields of the other schema twice"
+        return [Incompatibility("AMBIGUOUS_FIELD", "/", message, hint)]
     return checker.found
+
+
+class _AmbiguousFieldError(Exception):
+    """A field has the name of one field of the writer's, and an alias that names another."""
 
 
 class _Checker:
@@ -111,7 +121,7 @@ class _Checker:
     def _check_branches(self, reader: AvroType, writer: Union) -> None:
         for position, branch in enumerate(writer.branches):
             if not isinstance(reader, Union):
-                self.check(reader, branch)
+                self.check(reader, branch, str(position))
                 continue
             self._location.append(str(position))
             if not self._can_read(reader, branch):
@@ -157,11 +167,14 @@ class _Checker:
         self._location.append("fields")
         for position, field in enumerate(reader.fields):
             self._location.append(str(position))
-            written = next(
-                (fields[name] for name in (field.name, *field.aliases) if name in fields), None
-            )
-            if written is not None:
-                self.check(field.type, written.type, "type")
+            written = [fields[name] for name in (field.name, *field.aliases) if name in fields]
+            if len(written) > 1:
+                raise _AmbiguousFieldError(
+                    f"Reader record field {field.name} type:{kind(field.type)} pos:{position} "
+                    f"matches multiple fields in writer record schema {to_text(writer, set())}"
+                )
+            if written:
+                self.check(field.type, written[0].type, "type")
             elif field.default is MISSING:
                 self._check_missing(field, writer)
             self._location.pop()

@@ -8,14 +8,7 @@ from functools import cached_property
 from aliran.schema_registry.formats.avro import compatibility
 from aliran.schema_registry.formats.avro.canonical import to_normal_text, to_text
 from aliran.schema_registry.formats.avro.parse import parse
-from aliran.schema_registry.formats.avro.types import (
-    Array,
-    AvroType,
-    Map,
-    Named,
-    Record,
-    Union,
-)
+from aliran.schema_registry.formats.avro.types import AvroType, Named, Record
 from aliran.schema_registry.formats.base import Incompatibility, ParsedSchema
 from aliran.schema_registry.models import CompatibilityPolicy, SchemaType
 
@@ -30,9 +23,8 @@ class AvroSchema:
         *referred, self.type = parse([*references.values(), text], strict=strict)
         self._references = dict(references)
         self._strict = strict
-        self._known: set[str] = set()
-        for node in referred:
-            _collect_names(node, self._known)
+        # Types inside of referenced ones are written out, as Java does.
+        self._known = {node.full_name for node in referred if isinstance(node, Named)}
 
     @cached_property
     def canonical(self) -> str:
@@ -72,19 +64,3 @@ class AvroFormat:
     ) -> ParsedSchema:
         """Parse and validate; new schemas must have valid names, and defaults that fit."""
         return AvroSchema(text, references, strict=is_new)
-
-
-def _collect_names(node: AvroType, names: set[str]) -> None:
-    """Add the full names of all types that are defined in a schema."""
-    if isinstance(node, Array):
-        _collect_names(node.items, names)
-    elif isinstance(node, Map):
-        _collect_names(node.values, names)
-    elif isinstance(node, Union):
-        for branch in node.branches:
-            _collect_names(branch, names)
-    elif isinstance(node, Named) and node.full_name not in names:
-        names.add(node.full_name)
-        if isinstance(node, Record):
-            for field in node.fields:
-                _collect_names(field.type, names)

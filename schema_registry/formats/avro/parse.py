@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from aliran.schema_registry.errors import InvalidSchemaError
+from aliran.schema_registry.formats.avro.canonical import to_text
 from aliran.schema_registry.formats.avro.defaults import is_valid_default
 from aliran.schema_registry.formats.avro.types import (
     MISSING,
@@ -55,7 +56,9 @@ def parse(texts: Iterable[str], *, strict: bool) -> list[AvroType]:
     parser = _Parser(strict)
     try:
         parsed = [parser.type_of(_loads(text), "") for text in texts]
-        return [parser.resolve(node) for node in parsed]
+        resolved = [parser.resolve(node) for node in parsed]
+        parser.check_definitions()
+        return resolved
     except RecursionError as error:
         raise InvalidSchemaError("the schema is nested too deeply") from error
 
@@ -82,6 +85,7 @@ class _Parser:
         self.names: dict[str, AvroType] = {}
         self._waiting = False
         self._visited: set[int] = set()
+        self._defined_again: list[tuple[str, AvroType, AvroType]] = []
 
     # ------------------------------------------------------------------ types
 
@@ -187,9 +191,9 @@ class _Parser:
     def _define(self, named: Record | Enum | Fixed) -> AvroType:
         if named.full_name in PRIMITIVES:
             raise InvalidSchemaError(f"Schemas may not be named after primitives: {named.name}")
-        if named.full_name in self.names:
-            raise InvalidSchemaError(f"Can't redefine: {named.full_name}")
-        self.names[named.full_name] = named
+        known = self.names.setdefault(named.full_name, named)
+        if known is not named:
+            self._defined_again.append((named.full_name, known, named))
         return named
 
     def _enum(self, named: _Head, node: dict[str, Any]) -> AvroType:
@@ -266,6 +270,12 @@ class _Parser:
                 self._check_default(node, field)
         return node
 
+    def check_definitions(self) -> None:
+        """See that what is defined twice is the same both times."""
+        for name, first, second in self._defined_again:
+            if to_text(first, set()) != to_text(second, set()):
+                raise InvalidSchemaError(f"Can't redefine: {name}")
+
     def _check_default(self, record: Record, field: Field) -> None:
         if not self.strict or field.default is MISSING:
             return
@@ -299,8 +309,8 @@ def _props(node: dict[str, Any], reserved: frozenset[str]) -> Props:
     return {name: value for name, value in node.items() if name not in reserved}
 
 
-def _number(text: str) -> Any:
+def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        return text
+        raise InvalidSchemaError(f'For input string: "{text}"') from None
