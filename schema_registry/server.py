@@ -87,6 +87,17 @@ class RegistryServer:
             )
         return f"{self._scheme}://{format_address(*self._address())}"
 
+    @property
+    def broker(self) -> EmbeddedBroker:
+        """The broker of this process that holds the schemas.
+
+        Raises:
+            AliranError: It is not running, or the schemas are on a cluster.
+        """
+        if self._broker is None or self._socket is None:
+            raise AliranError("this registry has no broker in its process, or does not run")
+        return self._broker
+
     def start(self) -> Self:
         """Start; when this returns, clients can connect.
 
@@ -148,10 +159,15 @@ class RegistryServer:
         broker = self._broker
         if broker is None:
             broker = self._cleanup.enter_context(EmbeddedBroker(self._data_dir))
+            self._broker = broker
+            self._cleanup.callback(self._forget_broker)
         log = EmbeddedLog(self.state, broker, self._config.topic)
         self._cleanup.callback(log.close)
         cluster_id = broker.broker.cluster_id
         return log, lambda: cluster_id
+
+    def _forget_broker(self) -> None:
+        self._broker = None
 
     def _open_cluster(self, servers: str) -> tuple[SchemaLog, Callable[[], str], Forwarder]:
         config = self._config
