@@ -7,6 +7,9 @@ from aliran.storage.state.time_index import TimedValue, TimeIndex
 MAX_ENTRIES = 50_000
 """Entries of one store that are kept; at some 150 bytes beside the value."""
 
+BUCKET_MS = 500
+"""The longest span of time that is forgotten at once: of busy streams, many entries."""
+
 MAX_BYTES = 8 << 20
 """Bytes of keys and values of one store that are kept."""
 
@@ -64,13 +67,11 @@ class RecentEntries:
         self.index.drop_before(time)
 
     def _shrink(self) -> None:
-        """Forget the older half, a span at a time."""
+        """Forget the older half, by whole spans."""
         index = self.index
         before = index.count
         while index.count > before // 2:
-            end = index.oldest_bucket_end()
-            if end is None:
-                break
+            end = index.middle_bucket_end()
             index.drop_before(end)
             self.complete_from = max(self.complete_from, end)
         # Replaced values and deleted ones are still counted; the share that stays is an estimate.

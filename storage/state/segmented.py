@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aliran.core.errors import ConfigError
 from aliran.storage.state.key_schemas import SEGMENT_BYTES, pack_segment
-from aliran.storage.state.recent import RecentEntries
+from aliran.storage.state.recent import BUCKET_MS, RecentEntries
 from aliran.storage.state.staging import StagedReader
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class SegmentedBytesStore:
         self._sequence: int = sequence
         self._expired_to = 0
         self._state_changed = False
-        self._recent = RecentEntries(max(1, interval // 8), observed + 1)
+        self._recent = RecentEntries(_bucket_ms(interval), observed + 1)
 
     def approximate_num_entries(self) -> int:
         """Return about how many entries there are, expired ones not yet deleted included."""
@@ -112,13 +112,17 @@ class SegmentedBytesStore:
 
     def _restart_recent(self) -> None:
         """Keep in memory only what comes from now on: restoring is done in bulk."""
-        interval = self.segment_interval_ms
-        self._recent = RecentEntries(max(1, interval // 8), self.observed_stream_time + 1)
+        bucket_ms = _bucket_ms(self.segment_interval_ms)
+        self._recent = RecentEntries(bucket_ms, self.observed_stream_time + 1)
 
     def _stage_state(self, observed: int) -> None:
         if observed > self.observed_stream_time:
             self.observed_stream_time = observed
             self._state_changed = True
+
+
+def _bucket_ms(segment_interval_ms: int) -> int:
+    return max(1, min(segment_interval_ms // 8, BUCKET_MS))
 
 
 def check_retention(name: str, retention_ms: int) -> None:

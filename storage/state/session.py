@@ -145,11 +145,16 @@ class SessionBytesStore(SegmentedBytesStore):
         Returns:
             The changelog key of the session. Kafka logs it even if it came too late.
         """
-        check_session(self.name, key, start_ms, end_ms)
-        self._stage_state(end_ms)
-        changelog_key = session_changelog_key(key, start_ms, end_ms)
+        if not 0 <= start_ms <= end_ms:
+            check_session(self.name, key, start_ms, end_ms)
+        observed = self.observed_stream_time
+        if end_ms > observed:
+            self.observed_stream_time = observed = end_ms
+            self._state_changed = True
+        changelog_key = key + pack_session(end_ms, start_ms)
         segment = end_ms // self.segment_interval_ms
-        if segment < self._live_segment(self.observed_stream_time):
+        # What is within the retention is in a live segment; only the rest needs a closer look.
+        if end_ms < observed - self.retention_ms and segment < self._live_segment(observed):
             self.dropped += 1
         else:
             self.staged[pack_segment(segment) + changelog_key] = value

@@ -100,9 +100,14 @@ class TimeIndex:
                 for entry in self.between(key, first, last):
                     yield key, entry
 
-    def oldest_bucket_end(self) -> int | None:
-        """Return the time before which the oldest entries can be dropped; None if empty."""
-        return (min(self._buckets) + 1) * self._bucket_ms if self._buckets else None
+    def middle_bucket_end(self) -> int:
+        """Return a time between two spans with about as many entries before as after it."""
+        left = sum(map(len, self._buckets.values())) // 2
+        for number in sorted(self._buckets):
+            left -= len(self._buckets[number])
+            if left <= 0:
+                return (number + 1) * self._bucket_ms
+        return 0
 
     def drop_before(self, time: int) -> None:
         """Drop the entries of whole spans that end at `time` or earlier."""

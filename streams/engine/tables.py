@@ -140,8 +140,8 @@ class Table(ABC):
         """Write the dirty entries to store and changelog, then forward them."""
 
     @abstractmethod
-    def _evict(self) -> None:
-        """Flush, and empty the cache."""
+    def _evict(self) -> float:
+        """Flush, and make room in the cache; return the share of its entries that stay."""
 
     def _entry(self, data: bytes | None) -> Entry:
         """Return the entry that the store holds as `data`, fresh where it holds none."""
@@ -163,8 +163,7 @@ class Table(ABC):
         if self._room >= 0 or budget is None:
             return
         if budget.used_bytes >= budget.max_bytes and budget.is_full_but_for(self):
-            self._evict()
-            self._release(self._charged_bytes)
+            self._release(int(self._charged_bytes * (1 - self._evict())))
         size = _ENTRY_BYTES + (len(cell) if isinstance(cell, str | bytes) else 16)
         budget.used_bytes += size * _CHARGED_ENTRIES
         self._charged_bytes += size * _CHARGED_ENTRIES
@@ -325,11 +324,12 @@ class KeyValueTable(Table):
         self._write([cell for cell, _ in items], [entry for _, entry in items])
         self.forward(items)
 
-    def _evict(self) -> None:
+    def _evict(self) -> float:
         self.flush()
         self._clean.clear()
         self._clean_bytes.clear()
         self._all_cached = False
+        return 0
 
     def _stored(self, cell: Any) -> Any:
         """Return the value that the store has, None for nothing."""
@@ -463,10 +463,11 @@ class WindowTable(Table):
             self._all_cached.clear()
         self._forget_old_windows()
 
-    def _evict(self) -> None:
+    def _evict(self) -> float:
         self.flush()
         self._clean.clear()
         self._all_cached.clear()
+        return 0
 
     def _forget_old_windows(self) -> None:
         oldest = self._newest_start - self._store.retention_ms

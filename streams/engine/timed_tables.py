@@ -8,7 +8,7 @@ they are seen whatever their age; the store itself hides what is out of retentio
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Any, TypeAlias
@@ -37,6 +37,9 @@ Forward: TypeAlias = Callable[[Any, Any, int, Headers | None, Any], None]
 
 _TIMESTAMP = Struct(">q")
 
+_FEW = 8
+"""So many entries of a key are faster looked through than searched."""
+
 
 def forward_nothing(
     _key: Any, _value: Any, _time: int, _headers: Headers | None, _old: Any
@@ -51,6 +54,8 @@ class TimedCache:
         self._positions: dict[bytes, list[Position]] = {}
         self._entries: dict[tuple[bytes, Position], CacheEntry] = {}
         self._dirty: dict[tuple[bytes, Position], None] = {}
+        # Entries of which nothing has been flushed yet.
+        self._fresh: set[tuple[bytes, Position]] = set()
 
     def get(self, cell: bytes, position: Position) -> CacheEntry | None:
         """Return an entry; its value may be None, for something deleted."""
@@ -58,25 +63,39 @@ class TimedCache:
 
     def put(self, cell: bytes, position: Position, entry: CacheEntry) -> None:
         """Set an entry that is still to be flushed."""
-        where = (cell, position)
+        where, dirty = (cell, position), self._dirty
         if where not in self._entries:
-            insort(self._positions.setdefault(cell, []), position)
+            positions = self._positions.get(cell)
+            if positions is None:
+                self._positions[cell] = [position]
+            else:
+                insort(positions, position)
+            self._fresh.add(where)
+        elif where in dirty:
+            del dirty[where]
         self._entries[where] = entry
-        self._dirty.pop(where, None)
-        self._dirty[where] = None
+        dirty[where] = None
+
+    def is_fresh(self, cell: bytes, position: Position) -> bool:
+        """Tell whether an entry is here of which nothing has been flushed yet."""
+        return (cell, position) in self._fresh
+
+    def is_clean(self, cell: bytes, position: Position) -> bool:
+        """Tell whether an entry is here as it was flushed."""
+        where = (cell, position)
+        return where in self._entries and where not in self._dirty
 
     def between(
         self, cell: bytes, first: Position, last: Position
-    ) -> Iterator[tuple[Position, CacheEntry]]:
-        """Yield the entries of a key with positions from `first` to `last`, both inclusive."""
+    ) -> list[tuple[Position, CacheEntry]]:
+        """Return the entries of a key with positions from `first` to `last`, both inclusive."""
         positions = self._positions.get(cell)
         if positions is None:
-            return
-        for index in range(bisect_left(positions, first), len(positions)):
-            position = positions[index]
-            if position > last:
-                return
-            yield position, self._entries[cell, position]
+            return []
+        if len(positions) > _FEW:
+            positions = positions[bisect_left(positions, first) : bisect_right(positions, last)]
+        entries = self._entries
+        return [(each, entries[cell, each]) for each in positions if first <= each <= last]
 
     def all(self) -> Iterator[tuple[bytes, Position, CacheEntry]]:
         """Yield all entries, by key."""
@@ -87,6 +106,7 @@ class TimedCache:
         """Return what changed; it counts as flushed. Deleted entries leave the cache."""
         taken = [(*where, self._entries[where]) for where in self._dirty]
         self._dirty.clear()
+        self._fresh.clear()
         for cell, position, entry in taken:
             if entry[0] is None:
                 self.forget(cell, position)
@@ -97,16 +117,28 @@ class TimedCache:
         where = (cell, position)
         del self._entries[where]
         self._dirty.pop(where, None)
+        self._fresh.discard(where)
         positions = self._positions[cell]
         del positions[bisect_left(positions, position)]
         if not positions:
             del self._positions[cell]
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._positions.clear()
-        self._entries.clear()
-        self._dirty.clear()
+    def keep_newer_half(self) -> int:
+        """Forget the older half of the entries, none of them changed.
+
+        Returns:
+            The time from which on everything was kept.
+        """
+        times = sorted(position[0] for _, position in self._entries)
+        limit = times[len(times) // 2]
+        if limit == times[0]:  # there is hardly an older half
+            limit = times[-1] + 1
+        for cell, position in [each for each in self._entries if each[1][0] < limit]:
+            self.forget(cell, position)
+        return limit
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
 class _TimedTable(Table):
@@ -158,10 +190,12 @@ class _TimedTable(Table):
         """Say that all there is lies in the store, which knows the newest entry of all."""
         self._complete_from = self._store.observed_stream_time + 1
 
-    def _evict(self) -> None:
+    def _evict(self) -> float:
         self.flush()
-        self._cache.clear()
-        self.restored()  # only now: flushing moves the store's clock
+        before = len(self._cache)
+        if before:
+            self._complete_from = max(self._complete_from, self._cache.keep_newer_half())
+        return len(self._cache) / max(1, before)
 
 
 class RangeWindowTable(_TimedTable):
@@ -210,17 +244,24 @@ class RangeWindowTable(_TimedTable):
         self, cell: bytes, first: int, last: int, *, reverse: bool = False
     ) -> list[tuple[int, Any, int]]:
         """Return start, value and time of a key's windows that start between two times."""
+        cached = self._cache.between(cell, (first, 0), (last, 0))
+        if self.caching and first >= self._complete_from:
+            if reverse:
+                cached.reverse()
+            return [
+                (start, self._opened(kept), time)
+                for (start, _), (kept, time, _) in cached
+                if kept is not None
+            ]
         found: dict[int, tuple[int, Any, int]] = {}
-        if not self.caching or first < self._complete_from:
-            for entry in self._store.fetch_range(cell, first, last):
-                value, time = self._read(entry.value)
-                found[entry.start_ms] = (entry.start_ms, value, time)
-        if self.caching:
-            for (start, _), (kept, time, _) in self._cache.between(cell, (first, 0), (last, 0)):
-                if kept is None:
-                    found.pop(start, None)
-                else:
-                    found[start] = (start, self._opened(kept), time)
+        for entry in self._store.fetch_range(cell, first, last):
+            value, time = self._read(entry.value)
+            found[entry.start_ms] = (entry.start_ms, value, time)
+        for (start, _), (kept, time, _) in cached:
+            if kept is None:
+                found.pop(start, None)
+            else:
+                found[start] = (start, self._opened(kept), time)
         return [found[start] for start in sorted(found, reverse=reverse)]
 
     def started_between(self, first: int, last: int) -> list[tuple[int, bytes, Any, int]]:
@@ -300,13 +341,19 @@ class SessionTable(_TimedTable):
                 (entry.start_ms, entry.end_ms, deserialize(entry.value))
                 for entry in self._store.find_sessions(cell, earliest_end, latest_start)
             ]
-        found: dict[Position, tuple[int, int, Any]] = {}
-        if earliest_end < self._complete_from:
-            for entry in self._store.find_sessions(cell, earliest_end, latest_start):
-                value = self.value_serde.deserialize(entry.value)
-                found[entry.end_ms, entry.start_ms] = (entry.start_ms, entry.end_ms, value)
         bounds = ((earliest_end, -1), (MAX_TIME, MAX_TIME))
-        for position, (kept, _, _) in self._cache.between(cell, *bounds):
+        cached = self._cache.between(cell, *bounds)
+        if earliest_end >= self._complete_from:
+            return [
+                (start, end, self._opened(kept))
+                for (end, start), (kept, _, _) in cached
+                if start <= latest_start and kept is not None
+            ]
+        found: dict[Position, tuple[int, int, Any]] = {}
+        for entry in self._store.find_sessions(cell, earliest_end, latest_start):
+            value = self.value_serde.deserialize(entry.value)
+            found[entry.end_ms, entry.start_ms] = (entry.start_ms, entry.end_ms, value)
+        for position, (kept, _, _) in cached:
             end, start = position
             if start > latest_start:
                 continue
@@ -342,7 +389,7 @@ class SessionTable(_TimedTable):
         """
         if not self.caching:
             self._write(cell, start, end, self.value_serde.serialize(value), time)
-        elif value is None and self._stored(cell, start, end) is None:
+        elif value is None and not self._is_stored(cell, start, end):
             # It came and went since the last flush: nobody will hear of it.
             if self._cache.get(cell, (end, start)) is not None:
                 self._cache.forget(cell, (end, start))
@@ -371,16 +418,33 @@ class SessionTable(_TimedTable):
 
     def flush(self) -> None:
         """Write the changed sessions to store and changelog, and forward them."""
+        news: list[tuple[bytes, int, int, Any, Headers | None, Any]] = []
+        keys, values, times = [], [], []
+        put, sends_old_values = self._store.put, self._sends_old_values
         for cell, (end, start), (kept, time, headers) in self._cache.take_dirty():
             old = None
-            if kept is None or self._sends_old_values:
+            if kept is None or sends_old_values:
                 old = self._stored(cell, start, end)
                 if kept is None and old is None:
                     continue  # it came and went since the last flush: no news
-            self._write(cell, start, end, self._kept_bytes(kept), time)
-            key = Windowed(self.key_serde.deserialize(cell), start, end)
-            before = old if self._sends_old_values else None
-            self.forward(key, self._opened(kept), end, headers, before)
+            data = self._kept_bytes(kept)
+            keys.append(put(cell, start, end, data))
+            values.append(data)
+            times.append(time)
+            news.append((cell, start, end, kept, headers, old if sends_old_values else None))
+        if self._changelog is not None:
+            self._changelog.extend(keys, values, times)
+        forward, read_key, opened = self.forward, self.key_serde.deserializer, self._opened
+        for cell, start, end, kept, headers, old in news:
+            forward(Windowed(read_key(cell), start, end), opened(kept), end, headers, old)
+
+    def _is_stored(self, cell: bytes, start: int, end: int) -> bool:
+        """Tell whether the store has a session, or had it until it expired."""
+        if end >= self._complete_from and self._cache.is_fresh(cell, (end, start)):
+            return False
+        if self._cache.is_clean(cell, (end, start)):
+            return True
+        return self._stored(cell, start, end) is not None
 
     def _stored(self, cell: bytes, start: int, end: int) -> Any:
         return self.value_serde.deserialize(self._store.fetch_session(cell, start, end))

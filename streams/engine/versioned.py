@@ -74,8 +74,8 @@ class VersionedTable(Table):
     def flush(self) -> None:
         """Do nothing: nothing is held back."""
 
-    def _evict(self) -> None:
-        pass
+    def _evict(self) -> float:
+        return 0
 
     def _put(self, key: bytes, value: Any, timestamp: int) -> bool | None:
         data = self.value_serde.serialize(value)
