@@ -26,6 +26,9 @@ UNITS_MS = (1, 1, 1, 1, 20_000)
 VERSIONED = 0.12
 """How often a table that is stored by a name is versioned."""
 
+OPTIMIZED = 0.4
+"""How often a topology is optimised."""
+
 LRU = 0.03
 """How often it keeps the last used rows alone."""
 
@@ -234,7 +237,7 @@ class Generator:
         config |= {"errors": self.errors} if self.errors else {}
         if self.chance(0.1):
             config["kafka"] = dict.fromkeys(THROTTLES, 1_000)
-        if not hand and self.chance(0.4):
+        if not hand and self.chance(OPTIMIZED):
             config["optimize"] = self.pick((ALL, ALL, *OPTIMIZATIONS))
         return Scenario(number, self.topics, tuple(self.program), config, tuple(self.steps()))
 
@@ -339,12 +342,25 @@ class Generator:
 def favour_versions() -> None:
     """Draw mostly versioned tables, and what looks into them or follows them."""
     global VERSIONED
-    load_operators()
     VERSIONED = 0.7
     often = ("table", "joinTable", "joinForeign", "transform", "toTable")
-    seldom = ("windowedBy", "joinStream", "joinGlobal", "store", "process")
+    _weigh(often, ("windowedBy", "joinStream", "joinGlobal", "store", "process"))
+
+
+def favour_optimizations() -> None:
+    """Optimise all topologies, and draw mostly what changes keys and what needs them."""
+    global OPTIMIZED
+    OPTIMIZED = 1.0
+    often = ("selectKey", "map", "merge", "groupByKey", "joinStream", "filter", "toTable")
+    seldom = ("windowedBy", "joinForeign", "joinTables", "suppress", "store", "tableGroupBy")
+    _weigh(often, (*seldom, "tableFilter", "tableMapValues", "transform", "mapValues"))
+
+
+def _weigh(often: tuple[str, ...], seldom: tuple[str, ...]) -> None:
+    """Draw some operators more often, and some less."""
+    load_operators()
     for index, each in enumerate(CHOICES):
-        weight = 3.0 if each.op.startswith(often) else 0.1 if each.op.startswith(seldom) else 1.0
+        weight = 0.1 if each.op.startswith(seldom) else 3.0 if each.op.startswith(often) else 1.0
         CHOICES[index] = replace(each, weight=each.weight * weight)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.oracle.code import code
 from tests.oracle.compare import difference
 from tests.oracle.deviations import excuse
-from tests.oracle.generator import favour_versions, generate, leave_out
+from tests.oracle.generator import favour_optimizations, favour_versions, generate, leave_out
 from tests.oracle.jvm import PATIENCE_S, Jvm
 from tests.oracle.language import Scenario, Statement
 from tests.oracle.run import Answer, run
@@ -251,10 +251,13 @@ def main() -> int:
     parser.add_argument("--again", type=Path, help="run this saved scenario only")
     parser.add_argument("--without", default="", help="operators to leave out, with commas")
     parser.add_argument("--versioned", action="store_true", help="mostly versioned tables")
+    parser.add_argument("--optimized", action="store_true", help="topologies to be optimised")
     parser.add_argument("--only", default="", help="record scenarios with one of these operators")
     given = parser.parse_args()
     if given.versioned:
         favour_versions()
+    if given.optimized:
+        favour_optimizations()
     leave_out(given.without.split(","))
     logging.getLogger("aliran").setLevel(logging.ERROR)
     numbers = range(given.start, given.start + given.n)

@@ -2,7 +2,7 @@
 
 `python -m tests.oracle -n 360 --seed 7 --record tests/oracle/recorded/sample.jsonl.gz` writes them;
 `-n 800 --seed 8 --only windowedBy,suppress,cogroup` those of windows, `-n 130 --seed 9 --versioned`
-those of versioned tables.
+those of versioned tables, `-n 150 --seed 9 --optimized` those of optimised topologies.
 """
 
 from __future__ import annotations
