@@ -23,7 +23,7 @@ from aliran.streams.kstream import KStream
 from aliran.streams.ktable import KTable
 from aliran.streams.naming import check_name
 from aliran.streams.operators import AnyFunction, StoreSpec
-from aliran.streams.optimization import optimizers
+from aliran.streams.optimization import plan_changes
 from aliran.streams.patterns import check_pattern
 from aliran.streams.runtime.config import StreamsConfig
 
@@ -284,7 +284,7 @@ class StreamsBuilder(GlobalBuilder):
             ConfigError: A setting is unknown or impossible.
         """
         settings = StreamsConfig.from_mapping(config, application_id="any")
-        return self._dsl.plan.write(optimizers(settings.optimizations)).build()
+        return self._dsl.plan.write(plan_changes(settings.optimizations)).build()
 
     def describe(self) -> TopologyDescription:
         """Return the description of the topology as it stands."""

@@ -4,13 +4,12 @@ Some decisions wait until all is known: a table is materialised when somebody jo
 streams over one topic become one source, and whether null keys are dropped before a repartition
 topic depends on the joins behind it. Kafka: `org.apache.kafka.streams.kstream.internals.graph`.
 
-A plan stays as it is when a topology is made of it: what changes it on the way (one source for two,
-the optimisations of `optimization.py`) works on a copy.
+A plan stays as it is when a topology is made of it: what changes it on the way (`optimization.py`)
+works on a copy.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
@@ -325,19 +324,11 @@ class Plan:
             TopologyError: Steps do not fit together.
         """
         plan = self._copy()
-        for change in (Plan.merge_sources, *changes):
+        for change in changes:
             change(plan)
         return plan.written()
 
     # ------------------------------------------------------------------ for changes of a copy
-
-    def merge_sources(self) -> None:
-        """Let one source read topics for all streams of them (`mergeDuplicateSourceNodes`)."""
-        for source, main in list(_merged_sources(self.steps)):
-            for child in list(source.children):
-                source.unlink(child)
-                main.link(child)
-            self.replace_source(source, main)
 
     def replace_source(self, old: PlanNode, new: PlanNode) -> None:
         """Take a step out that reads topics, since another one reads what it read."""
@@ -401,46 +392,6 @@ def _parents_first(steps: list[PlanNode]) -> Iterator[PlanNode]:
             if not waiting[child]:
                 number += 1
                 heappush(ready, (child.priority, number, child))
-
-
-def _merged_sources(steps: Iterable[PlanNode]) -> Iterator[tuple[PlanNode, PlanNode]]:
-    """Yield each source that another one stands in for, since both read the same topics."""
-    mains: dict[str | re.Pattern[str], SourcePlan] = {}
-    for step in steps:
-        if not isinstance(step, SourcePlan):
-            continue
-        topics = step.source.topics if step.source.pattern is None else (step.source.pattern,)
-        earlier = [mains[topic] for topic in topics if topic in mains]
-        if not earlier:
-            mains.update(dict.fromkeys(topics, step))
-            continue
-        main = earlier[0]
-        _check_mergeable(main.source, step.source)
-        yield step, main
-
-
-def _check_mergeable(first: SourceNode, second: SourceNode) -> None:
-    if set(first.topics) != set(second.topics):
-        raise TopologyError(
-            f"two streams read overlapping but not equal topics: {first.name!r} reads "
-            f"{', '.join(first.topics)}; {second.name!r} reads {', '.join(second.topics)}. "
-            "Make one stream a topic and merge() them"
-        )
-    read = ", ".join(first.topics) if first.pattern is None else first.pattern.pattern
-    if first.offset_reset != second.offset_reset:
-        raise TopologyError(
-            f"two streams read {read} with different offset_reset: "
-            f"{first.offset_reset!r} ({first.name}) and {second.offset_reset!r} ({second.name})"
-        )
-    for what, one, other in (
-        ("keys", first.key_serde, second.key_serde),
-        ("values", first.value_serde, second.value_serde),
-    ):
-        if str(one) != str(other):
-            raise TopologyError(
-                f"two streams read {read} but its {what} differently: {one} "
-                f"({first.name}) and {other} ({second.name}). Read it once, use that stream twice"
-            )
 
 
 def _before_relaxed_joins(steps: Iterable[PlanNode]) -> Iterator[PlanNode]:

@@ -1,8 +1,9 @@
 """Kafka's topology optimisations: changes of a plan before it is written, one function each.
 
-They are off unless the setting `topology_optimization` asks for them (Kafka:
-`topology.optimization`). All of them change internal topics or stores, so an application that has
-state cannot switch them without being reset, as in Kafka.
+One is always made: a single source reads a topic for all its streams. The others are off unless the
+setting `topology_optimization` asks for them (Kafka: `topology.optimization`). They change internal
+topics or stores, so an application that has state cannot switch them without being reset, as in
+Kafka.
 
 Kafka: `InternalStreamsBuilder.optimizeTopology`. Where Kafka's own rewriting fails or would let
 records bypass a repartition topic, topics stay as they were; see `merge_repartition_topics`.
@@ -10,12 +11,21 @@ records bypass a repartition topic, topics stay as they were; see `merge_reparti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from aliran.core.errors import ConfigError
-from aliran.streams.graph import Plan, PlanNode, ProcessorPlan, RepartitionPlan, TablePlan
+from aliran.streams.errors import TopologyError
+from aliran.streams.graph import (
+    Plan,
+    PlanNode,
+    ProcessorPlan,
+    RepartitionPlan,
+    SourcePlan,
+    TablePlan,
+)
 from aliran.streams.ktable import StreamToTablePlan
 from aliran.streams.operators import (
     Aggregate,
@@ -29,6 +39,7 @@ from aliran.streams.operators import (
     RepartitionTopic,
     SelectKey,
     SelfJoin,
+    SourceNode,
     StreamJoin,
     StreamTableJoin,
     TableSelect,
@@ -65,10 +76,66 @@ def chosen_optimizations(setting: Any) -> frozenset[str]:
     )
 
 
-def optimizers(chosen: Iterable[str]) -> list[Callable[[Plan], object]]:
+def plan_changes(chosen: Iterable[str] = ()) -> list[Callable[[Plan], object]]:
     """Return what `Plan.write` is to do to a plan, in Kafka's order."""
     names = set(chosen)
-    return [function for name, function in OPTIMIZATIONS.items() if name in names]
+    return [share_sources, *(each for name, each in OPTIMIZATIONS.items() if name in names)]
+
+
+# ---------------------------------------------------------------------------- sources
+
+
+def share_sources(plan: Plan) -> None:
+    """Let one source read topics for all streams of them. Kafka: `mergeDuplicateSourceNodes`.
+
+    Raises:
+        TopologyError: Two streams read the same topic, but not in the same way.
+    """
+    for source, main in list(_shared_sources(plan.steps)):
+        for child in list(source.children):
+            source.unlink(child)
+            main.link(child)
+        plan.replace_source(source, main)
+
+
+def _shared_sources(steps: Iterable[PlanNode]) -> Iterator[tuple[PlanNode, PlanNode]]:
+    """Yield each source that another one stands in for, since both read the same topics."""
+    mains: dict[str | re.Pattern[str], SourcePlan] = {}
+    for step in steps:
+        if not isinstance(step, SourcePlan):
+            continue
+        topics = step.source.topics if step.source.pattern is None else (step.source.pattern,)
+        earlier = [mains[topic] for topic in topics if topic in mains]
+        if not earlier:
+            mains.update(dict.fromkeys(topics, step))
+            continue
+        main = earlier[0]
+        _check_sharable(main.source, step.source)
+        yield step, main
+
+
+def _check_sharable(first: SourceNode, second: SourceNode) -> None:
+    if set(first.topics) != set(second.topics):
+        raise TopologyError(
+            f"two streams read overlapping but not equal topics: {first.name!r} reads "
+            f"{', '.join(first.topics)}; {second.name!r} reads {', '.join(second.topics)}. "
+            "Make one stream a topic and merge() them"
+        )
+    read = ", ".join(first.topics) if first.pattern is None else first.pattern.pattern
+    if first.offset_reset != second.offset_reset:
+        raise TopologyError(
+            f"two streams read {read} with different offset_reset: "
+            f"{first.offset_reset!r} ({first.name}) and {second.offset_reset!r} ({second.name})"
+        )
+    for what, one, other in (
+        ("keys", first.key_serde, second.key_serde),
+        ("values", first.value_serde, second.value_serde),
+    ):
+        if str(one) != str(other):
+            raise TopologyError(
+                f"two streams read {read} but its {what} differently: {one} "
+                f"({first.name}) and {other} ({second.name}). Read it once, use that stream twice"
+            )
 
 
 # ---------------------------------------------------------------------------- source topics

@@ -15,7 +15,7 @@ from tests.oracle.language import Scenario, Statement
 
 from aliran.serdes import Serde, SessionWindowedSerde, WindowedSerde, serde_for
 from aliran.streams import Materialized, Stores, StreamsBuilder, Topology, TopologyBuilder
-from aliran.streams.optimization import merge_repartition_topics
+from aliran.streams.optimization import merge_repartition_topics, plan_changes
 
 FAMILIES = ("streams", "tables", "aggregations", "joins", "custom", "hand")
 """The modules of `operators/`, in the order in which they register."""
@@ -97,7 +97,7 @@ def unmerged(scenario: Scenario) -> list[str]:
     found: list[str] = []
     if scenario.config.get("optimize") in ("all", "merge.repartition.topics"):
         plan = _program(scenario, []).handles[0].object.place.dsl.plan
-        plan.write([lambda copy: found.extend(merge_repartition_topics(copy))])
+        plan.write([*plan_changes(), lambda copy: found.extend(merge_repartition_topics(copy))])
     return found
 
 
