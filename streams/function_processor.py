@@ -52,14 +52,15 @@ class FunctionProcessor(Processor[Any, Any, Any, Any]):
         super().init(context)
         self._task_context = cast("TaskProcessorContext", context)
         self._stores = {name: context.get_state_store(name) for name in self._serdes}
+        self._only_call = self._new_call(0)
 
     def process(self, record: Record[Any, Any]) -> None:
         """Call the function and forward what it gives."""
-        call = self._new_call(record)
+        call = self._only_call.again(record.timestamp)
         token = RUNNING.set(call)
         try:
             result = self._call(record, self.context)
-            if isinstance(result, Iterator):
+            if hasattr(result, "__next__"):  # an iterator; asking the class takes longer
                 for each in result:
                     self._emit(record, each)
             else:
@@ -68,8 +69,8 @@ class FunctionProcessor(Processor[Any, Any, Any, Any]):
         finally:
             RUNNING.reset(token)
 
-    def _new_call(self, record: Record[Any, Any]) -> Call:
-        return Call(self._spec.name, self._task_context, self._stores, record.timestamp)
+    def _new_call(self, time_ms: int) -> Call:
+        return Call(self._spec.name, self._task_context, self._stores, time_ms)
 
     def _serde_of(self, store: str) -> Serde[Any]:
         serde: Serde[Any] = self._serdes[store]
@@ -148,7 +149,7 @@ class AsyncFunctionProcessor(FunctionProcessor):
             loop.release()
 
     async def _results(self, record: Record[Any, Any]) -> list[Any]:
-        call = self._new_call(record)
+        call = self._new_call(record.timestamp)
         RUNNING.set(call)  # for this coroutine alone: its task has a context of its own
         result = self._call(record, self.context)
         if hasattr(result, "__aiter__"):

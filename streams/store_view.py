@@ -48,14 +48,23 @@ class Call:
         self.time_ms: int = time_ms
         self._read: dict[tuple[str, Any], list[tuple[Any, bytes | None]]] = {}
 
-    def watch(self, place: tuple[str, Any], value: Any, serde: Serde[Any]) -> None:
-        """Remember what `value` looks like, unless nobody can change it."""
-        if not is_frozen(type(value)):
-            self._read.setdefault(place, []).append((value, serde.serialize(value)))
+    def again(self, time_ms: int) -> Call:
+        """Return the same object for the next call of a function, which the last one has left."""
+        self.time_ms = time_ms
+        if self._read:
+            self._read = {}
+        return self
 
-    def stored(self, place: tuple[str, Any]) -> None:
-        """Forget what was read of a place: it has a new value."""
-        self._read.pop(place, None)
+    def watch(self, view: View[Any, Any], key: Any, value: Any) -> None:
+        """Remember what the value of a key looks like, unless nobody can change it."""
+        if not is_frozen(type(value)):
+            data = view.value_serde.serialize(value)
+            self._read.setdefault((view.name, view.place(self, key)), []).append((value, data))
+
+    def stored(self, view: View[Any, Any], key: Any) -> None:
+        """Forget what was read of a key: it has a new value."""
+        if self._read:
+            self._read.pop((view.name, view.place(self, key)), None)
 
     def check(self, serde_of: Callable[[str], Serde[Any]]) -> None:
         """Refuse the call if it changed a value that it read, and did not store it.
@@ -105,7 +114,7 @@ class View(Generic[K, V]):
             if self._default is None:
                 raise KeyError(key)
             value = self._default()
-        call.watch(self._place(call, key), value, self._value_serde)
+        call.watch(self, key, value)
         return value
 
     @overload
@@ -118,7 +127,7 @@ class View(Generic[K, V]):
         value = self._read(call, store, key)
         if value is None:
             return default
-        call.watch(self._place(call, key), value, self._value_serde)
+        call.watch(self, key, value)
         return value
 
     def __setitem__(self, key: K, value: V) -> None:
@@ -126,10 +135,8 @@ class View(Generic[K, V]):
         call, store = self._open()
         call.context.record_time_ms = call.time_ms
         self._write(call, store, key, value)
-        place = self._place(call, key)
-        call.stored(place)
-        if value is not None:
-            call.watch(place, value, self._value_serde)
+        call.stored(self, key)
+        call.watch(self, key, value)
 
     def __delitem__(self, key: K) -> None:
         """Remove `key`.
@@ -157,7 +164,7 @@ class View(Generic[K, V]):
             return default
         call.context.record_time_ms = call.time_ms
         self._write(call, store, key, None)
-        call.stored(self._place(call, key))
+        call.stored(self, key)
         return value
 
     def __contains__(self, key: K) -> bool:
@@ -170,14 +177,15 @@ class View(Generic[K, V]):
     # ------------------------------------------------------------------ inside
 
     @property
-    def _value_serde(self) -> Serde[Any]:
+    def value_serde(self) -> Serde[Any]:
+        """The serde of the values."""
         assert self.spec.value_serde is not None
         return self.spec.value_serde
 
-    @property
-    def _key_serde(self) -> Serde[Any]:
+    def place(self, call: Call, key: Any) -> Any:  # noqa: ARG002
+        """Return what tells the place of a key within the store from others, also of a scan."""
         assert self.spec.key_serde is not None
-        return self.spec.key_serde
+        return self.spec.key_serde.serialize(key)
 
     def _open(self) -> tuple[Call, Any]:
         call = RUNNING.get()
@@ -196,9 +204,6 @@ class View(Generic[K, V]):
             )
         return call, store
 
-    def _place(self, call: Call, key: K) -> tuple[str, Any]:  # noqa: ARG002
-        return self.name, self._key_serde.serialize(key)
-
     def _read(self, call: Call, store: Any, key: K) -> V | None:
         raise NotImplementedError
 
@@ -208,11 +213,8 @@ class View(Generic[K, V]):
     def _handed_out(self, entries: Iterator[tuple[Any, V]]) -> Iterator[tuple[Any, V]]:
         call, _ = self._open()
         for key, value in entries:
-            call.watch((self.name, self._entry_key(key)), value, self._value_serde)
+            call.watch(self, key, value)
             yield key, value
-
-    def _entry_key(self, key: Any) -> Any:
-        return self._key_serde.serialize(key)
 
 
 class StoreView(View[K, V]):
@@ -287,11 +289,11 @@ class WindowView(View[K, V]):
     def _start(self, call: Call) -> int:
         return call.time_ms - call.time_ms % self.spec.window_size_ms
 
-    def _place(self, call: Call, key: K) -> tuple[str, Any]:
-        return self.name, (self._key_serde.serialize(key), self._start(call))
-
-    def _entry_key(self, key: Any) -> Any:
-        return self._key_serde.serialize(key.key), key.start_ms
+    def place(self, call: Call, key: Any) -> Any:
+        """Return the bytes of the key and the start of its window: of a scan, or of the call."""
+        if isinstance(key, Windowed):
+            return super().place(call, key.key), key.start_ms
+        return super().place(call, key), self._start(call)
 
     def _read(self, call: Call, store: Any, key: K) -> V | None:
         value: V | None = store.fetch(key, self._start(call))
