@@ -189,7 +189,7 @@ class RoutedSink:
 
     def send(self, key: Any, value: Any, timestamp: int, headers: Headers | None) -> None:
         """Serialise a record and put it into the buffers of its topic and partitions."""
-        topic = self._topic_of(key, value)
+        topic = self._topic_of(key, value, timestamp, headers)
         partitions = self._partitions_of(topic, key, value)
         try:
             raw_key = self._key_serde.serialize(key) if self._key_serde else key
@@ -231,14 +231,14 @@ class RoutedSink:
                 )
         return found
 
-    def _topic_of(self, key: Any, value: Any) -> str:
+    def _topic_of(self, key: Any, value: Any, timestamp: int, headers: Headers | None) -> str:
         if isinstance(self._topic, str):
             return self._topic
-        return (
-            self._topic(key, value, self._context.record_metadata())
-            if self._passes_context
-            else self._topic(key, value)
-        )
+        if not self._passes_context:
+            return self._topic(key, value)
+        # Read where it was read, but with the time and the headers that it has now.
+        read = self._context.record_metadata()
+        return self._topic(key, value, read._replace(timestamp=timestamp, headers=headers or ()))
 
 
 class PartitionBuffer(SinkBuffer):

@@ -194,6 +194,14 @@ def test_headers_wait_with_the_record_and_the_buffer_is_logged() -> None:
     assert log[2].value is None
 
 
+def test_topics_are_chosen_by_the_record_that_waited() -> None:
+    builder = StreamsBuilder()
+    joined = builder.stream("in").left_join(prices(builder), pair, grace=10)
+    joined.to(lambda key, value, at: f"{at.topic}-{at.offset}-{at.timestamp}", value=str)
+    found = run(builder, ("in", "a", "x", 5), ("in", "a", "y", 6), ("in", "a", "z", 16))
+    assert sorted(found) == ["dropped", "in-0-5", "in-1-6"]
+
+
 def test_the_buffer_is_a_store_of_the_joins_name() -> None:
     builder = StreamsBuilder()
     waiting(builder)

@@ -301,7 +301,10 @@ def _to(p: Program, s: Statement) -> Handle:
 
 def chooser(s: Statement) -> Callable[..., str]:
     """Return the function that chooses the topic of each record."""
-    return lambda k, v, at: f"{s.args['chosen']}{(num(k) + at.offset) % 2}"
+    name = s.args["chosen"]
+    if s.args.get("timed"):
+        return lambda k, v, at: f"{name}{(at.timestamp + len(at.headers)) % 2}"
+    return lambda k, v, at: f"{name}{(num(k) + at.offset) % 2}"
 
 
 def partitioner(_topic: str, _key: Any, value: Any, _count: int) -> list[int] | None:
@@ -327,5 +330,6 @@ def _draw_to(g: Generator, at: int) -> Draft:
     if g.errors and g.chance(0.7):
         args["picky"] = True
     if g.chance(0.3):
+        args.update({"timed": True} if g.chance(0.5) else {})
         return g.then(at, "to", Shape(), chosen=g.fresh("chosen"), **args, **g.name())
     return g.then(at, "to", Shape(), topic=g.fresh("also"), **args, **g.name())

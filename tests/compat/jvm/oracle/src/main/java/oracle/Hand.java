@@ -78,7 +78,10 @@ final class Hand {
 
     static TopicNameExtractor<Object, Object> chooser(final Statement s) {
         final String prefix = s.text("chosen");
-        return (key, value, context) -> prefix + Math.floorMod(num(key) + context.offset(), 2);
+        final boolean timed = s.flag("timed");
+        return (key, value, context) -> prefix + Math.floorMod(timed
+            ? context.timestamp() + context.headers().toArray().length
+            : num(key) + context.offset(), 2);
     }
 
     private static Deserializer<Object> reader(final String type) {
