@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aliran.streams import App, KeyValue
 from aliran.streams.errors import ProcessingError
 
-PARTITIONS = {"broker_config": {"num.partitions": 3}, "commit_interval": 10}
+PARTITIONS: dict[str, Any] = {"broker_config": {"num.partitions": 3}, "commit_interval": 10}
 
 
 def test_all_tasks_share_one_thread_and_one_loop(tmp_path: Path) -> None:
