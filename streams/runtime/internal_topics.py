@@ -64,6 +64,7 @@ class TopicPlan:
         self._find_sources()
         self._check_copartitioned()
         self._plan_repartition_topics()
+        self._check_copartitioned()  # now with those: several joins may share one
         wanted = {
             self._full(topic.name): TopicSpec(
                 self._full(topic.name), self.counts[self._full(topic.name)], REPARTITION_CONFIG
@@ -142,7 +143,8 @@ class TopicPlan:
 
     def _check_copartitioned(self) -> None:
         for group in self._topology.copartition_groups:
-            counts = {topic: self.counts[topic] for topic in sorted(group) if topic in self.counts}
+            topics = [self._full(topic) for topic in sorted(group)]
+            counts = {topic: self.counts[topic] for topic in topics if topic in self.counts}
             demanded = {
                 self._full(topic.name): topic.partitions
                 for topic in self._topology.repartition_topics

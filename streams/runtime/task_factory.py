@@ -233,10 +233,11 @@ class TaskFactory:
     def _restore(self, task_id: TaskId, stores: TaskStores) -> None:
         restorers = stores.restorers()
         bounds = self._transport.bounds([each.changelog for each in restorers])
-        read = self._transport.committed(stores.source_changelogs)
+        sources = stores.source_changelogs
+        read = self._transport.committed(sources) if sources else {}
         for restorer in restorers:
             begin, end = bounds[restorer.changelog]
-            if restorer.changelog in stores.source_changelogs:
+            if restorer.changelog in sources:
                 # What comes behind the committed position will be processed yet.
                 position = read.get(restorer.changelog)
                 end = min(end, 0 if position is None else position.offset)

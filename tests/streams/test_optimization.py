@@ -434,6 +434,21 @@ def test_equal_keys_meet_on_several_partitions(
             assert counted == Counter(expected)
 
 
+@pytest.mark.parametrize("setting", [NONE, ALL])
+def test_joins_that_share_a_topic_need_tables_of_one_size(setting: str) -> None:
+    app = App("a", topology_optimization=setting)
+    two_joins(app)
+    for topic, partitions in (("t", 2), ("u", 3)):
+        app.broker.broker.topics.create(topic, partitions)
+    if setting == NONE:  # each join has a topic of its own
+        with app:
+            app.wait_until_idle()
+        return
+    with pytest.raises(TopologyError, match="u has 3, a-with-t-repartition has 2; re-create"):
+        app.start()
+    app.close()
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_a_late_record_does_not_meet_itself(late: bool) -> None:
     builder = StreamsBuilder()
