@@ -31,7 +31,7 @@ from aliran.storage.state import (
     VersionedKeyValueStore,
     WindowStore,
 )
-from aliran.streams.engine.tables import CacheBudget
+from aliran.streams.engine.cache_budget import CacheBudget
 from aliran.streams.errors import IllegalStateError, StreamsError
 from aliran.streams.naming import check_all_named
 from aliran.streams.patterns import pattern_sources

@@ -16,7 +16,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator
 from struct import Struct
 from typing import Any, TypeAlias
-from weakref import WeakSet
 
 from aliran.core.types import Headers
 from aliran.serdes import (
@@ -31,6 +30,7 @@ from aliran.serdes import (
 from aliran.storage.state.key_value import KeyValueBytesStore, with_timestamps
 from aliran.storage.state.window import WindowBytesStore
 from aliran.streams.engine.buffers import ChangelogBuffer
+from aliran.streams.engine.cache_budget import CacheBudget
 
 Entry: TypeAlias = list[Any]
 """`[value, timestamp, headers]`; a list, because generated code updates it in place."""
@@ -54,34 +54,6 @@ _ENTRY_BYTES = 250
 
 _CHARGED_ENTRIES = 16
 """The budget is asked for so many entries at a time."""
-
-
-class CacheBudget:
-    """Bytes that the caches of all tasks of an application may use together.
-
-    Kafka: `statestore.cache.max.bytes`, default 10 MiB; entries are counted by an estimate.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self.used_bytes = 0
-        self._tables: WeakSet[Table] = WeakSet()
-
-    def join(self, table: Table) -> None:
-        """Say that a table uses the budget."""
-        self._tables.add(table)
-
-    def is_full_but_for(self, table: Table) -> bool:
-        """Let the other tables forget what they only keep to be read; tell if that did not help."""
-        for other in list(self._tables):
-            if other is not table:
-                other.forget_clean()
-        return self.used_bytes >= self.max_bytes
-
-    @property
-    def has_room_for_reads(self) -> bool:
-        """Whether what was only read may be kept: updates need room more."""
-        return self.used_bytes * 2 < self.max_bytes
 
 
 class Table(ABC):

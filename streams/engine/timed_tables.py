@@ -18,7 +18,8 @@ from aliran.serdes import Serde, Windowed
 from aliran.storage.state import WindowBytesStore
 from aliran.storage.state.session import SessionBytes
 from aliran.streams.engine.buffers import ChangelogBuffer
-from aliran.streams.engine.tables import CacheBudget, Table
+from aliran.streams.engine.cache_budget import CacheBudget
+from aliran.streams.engine.tables import Table
 from aliran.streams.window_operators import (
     MAX_TIME,
     SessionWindows,

@@ -20,7 +20,7 @@ from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import Serde, SerdeLike, serde_for
 from aliran.serdes.providers import bound_serde, provider_of
 from aliran.streams import operators as op
-from aliran.streams.engine.tables import CacheBudget
+from aliran.streams.engine.cache_budget import CacheBudget
 from aliran.streams.errors import IllegalStateError, StreamsError, TopologyError
 from aliran.streams.naming import check_all_named
 from aliran.streams.runtime.config import StreamsConfig

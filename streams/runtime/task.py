@@ -26,9 +26,9 @@ from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import SessionWindowedSerde, WindowedSerde
 from aliran.streams import operators as op
 from aliran.streams.engine.buffers import PartitionBuffer, RoutedSink, SinkBuffer
+from aliran.streams.engine.cache_budget import CacheBudget
 from aliran.streams.engine.compiler import Compiled, compile_nodes
 from aliran.streams.engine.source_code import Step
-from aliran.streams.engine.tables import CacheBudget
 from aliran.streams.errors import ProcessingError
 from aliran.streams.handlers import ErrorHandlers
 from aliran.streams.processor import ProcessorWrapper, Record

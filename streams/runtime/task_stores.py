@@ -17,8 +17,9 @@ from aliran.storage.state import ChangeBuffer, StateDatabase, commit_changes
 from aliran.storage.state.typed import log_nothing
 from aliran.streams import operators as op
 from aliran.streams.engine.buffers import ChangelogBuffer
+from aliran.streams.engine.cache_budget import CacheBudget
 from aliran.streams.engine.suppress import SuppressTable
-from aliran.streams.engine.tables import CacheBudget, KeyValueTable, WindowTable
+from aliran.streams.engine.tables import KeyValueTable, WindowTable
 from aliran.streams.engine.timed_tables import RangeWindowTable, SessionTable, open_timed_table
 from aliran.streams.engine.versioned import VersionedTable
 from aliran.streams.errors import TopologyError

@@ -9,7 +9,7 @@ from aliran.core.clock import ManualClock
 from aliran.core.types import Columns, Headers, TopicPartition
 from aliran.serdes import serde_for
 from aliran.storage.state import MemoryStateDatabase
-from aliran.streams.engine.tables import CacheBudget
+from aliran.streams.engine.cache_budget import CacheBudget
 from aliran.streams.operators import SinkNode
 from aliran.streams.runtime.defaults import with_default_serdes
 from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId

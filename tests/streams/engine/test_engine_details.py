@@ -131,3 +131,33 @@ def test_what_left_a_full_cache_is_still_found(windows: dict[str, Any]) -> None:
         results.append(harness.store("counts"))
         harness.close()
     assert results[0] == results[1]
+
+
+def test_a_table_of_values_that_can_change_is_read_through_a_cache_of_any_size() -> None:
+    results = []
+    for cache_bytes in (4_000, 40_000, 10_000_000):
+        builder = StreamsBuilder()
+        rows = builder.table("rows", key=str, value=dict[str, int], store="rows")
+        stream = builder.stream("in", key=str, value=str)
+        stream.join(rows, lambda text, row: f"{text}:{row['n']}").to("joined")
+        stream.group_by_key().count(store="counts")
+        totals = stream.group_by_key().aggregate(
+            dict, lambda _key, text, total: total | {text: 1}, store="seen", value=dict[str, int]
+        )
+        totals.to_stream().to("seen-by-key")
+        harness = TaskHarness(builder.build(), batch_size=50, cache_max_bytes=cache_bytes)
+        keys = [b"%03d" % number for number in range(60)]
+        for turn in range(3):
+            start = 1_000 * turn
+            updates = [(key, b'{"n": %d}' % turn, start, ()) for key in keys[turn * 20 :]]
+            updates += [(key, None, start, ()) for key in keys[: turn * 5]]
+            # Keys without a row make the caches of the counts grow first.
+            asking = [b"%d-%d" % (turn, number) for number in range(40)] + keys
+            asked = [(key, b"%d" % turn, start + 1 + i, ()) for i, key in enumerate(asking)]
+            harness.run({"rows": updates, "in": asked})
+        names = ("rows", "counts", "seen")
+        stores = [sorted(harness.store(name), key=lambda row: str(row[0])) for name in names]
+        results.append((harness.outputs["joined"], stores))
+        harness.close()
+    assert len(results[0][0]) == 60 + 55 + 50
+    assert results[0] == results[1] == results[2]
