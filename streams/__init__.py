@@ -1,6 +1,7 @@
 """Kafka Streams' DSL and Processor API: topologies as frozen data, and what runs them."""
 
 from aliran.serdes import Windowed
+from aliran.storage.state import RocksDBOptions
 from aliran.streams.app import App
 from aliran.streams.branched import Branched, BranchedKStream
 from aliran.streams.builder import StreamsBuilder
@@ -69,6 +70,11 @@ from aliran.streams.processor import (
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.kafka_streams import KafkaStreams, StreamsStatistics
 from aliran.streams.runtime.state import State
+from aliran.streams.store_suppliers import (
+    DslStoreSuppliers,
+    InMemoryDslStoreSuppliers,
+    RocksDBDslStoreSuppliers,
+)
 from aliran.streams.store_view import StoreView, WindowView
 from aliran.streams.stores import Stores
 from aliran.streams.stream_function import StreamFunction
@@ -111,6 +117,7 @@ __all__ = [
     "Consumed",
     "ConsumerRecord",
     "DeserializationError",
+    "DslStoreSuppliers",
     "EmitStrategy",
     "ErrorHandlerContext",
     "ErrorHandlers",
@@ -121,6 +128,7 @@ __all__ = [
     "GlobalKTable",
     "Grouped",
     "IllegalStateError",
+    "InMemoryDslStoreSuppliers",
     "InvalidTimestampError",
     "JoinWindows",
     "Joined",
@@ -146,6 +154,8 @@ __all__ = [
     "Repartitioned",
     "Response",
     "Result",
+    "RocksDBDslStoreSuppliers",
+    "RocksDBOptions",
     "SessionWindowedCogroupedKStream",
     "SessionWindowedKStream",
     "SessionWindows",

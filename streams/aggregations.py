@@ -162,6 +162,38 @@ def windowed_key_serde(key: Serde[Any], windows: WindowSpec | None) -> Serde[Any
     return WindowedSerde(key, size_of(windows))
 
 
+def _given_windows(given: StoreSpec, made: StoreSpec) -> StoreSpec:
+    """Return a store of windows or sessions that the user gave, as the aggregation needs it.
+
+    Raises:
+        TopologyError: It does not suit the aggregation.
+    """
+    kinds = ("session",) if made.kind == "session" else ("window", "timestamped-window")
+    if given.kind not in kinds or given.retain_duplicates:
+        what = "keeps duplicates" if given.retain_duplicates else f"is of kind {given.kind}"
+        raise TopologyError(
+            f"store {given.name!r} {what}, which does not suit the aggregation: store_supplier= "
+            f"takes a store of kind {kinds[0]} that keeps none"
+        )
+    if given.retention_ms < made.retention_ms:
+        raise TopologyError(
+            f"store {given.name!r} keeps windows for {given.retention_ms} ms, but the aggregation "
+            f"needs {made.retention_ms} ms: their size and their grace"
+        )
+    return replace(
+        made,
+        name=given.name,
+        persistent=given.persistent,
+        retention_ms=given.retention_ms,
+        segment_interval_ms=given.segment_interval_ms,
+        logging=given.logging and made.logging,
+        changelog_config=made.changelog_config or given.changelog_config,
+        rocksdb_options=given.rocksdb_options,
+        opener=given.opener,
+        replaceable=False,
+    )
+
+
 def aggregate_store(
     config: Materialized[Any, Any],
     store: str,
@@ -179,10 +211,9 @@ def aggregate_store(
         return key_value_store(config, store, *serdes)
     refuse_history(config, store, "it holds windows")
     if config.store_supplier is not None:
-        raise TopologyError(
-            f"store {store!r} cannot be given by store_supplier=, as it holds windows: pass "
-            "store=, retention= and the like"
-        )
+        own = replace(config, store_supplier=None, persistent=True)
+        made = aggregate_store(own, store, serdes, aggregation)
+        return _given_windows(config.store_supplier, made)
     if isinstance(windows, operators.TimeWindows):
         spec = window_store(config, store, *serdes, windows)
     else:

@@ -17,6 +17,8 @@ from aliran.streams.operators import AnyFunction, StoreSpec
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from aliran.storage.state import RocksDBOptions
+
 K = TypeVar("K")
 V = TypeVar("V")
 VO = TypeVar("VO")
@@ -129,10 +131,13 @@ class Materialized(Generic[K, V]):
         history_retention: Makes the table versioned (KIP-889): its store knows what the value of a
             key was at a time, so long ago. Not for windows; such stores need a name and are never
             cached. Kafka: `Stores.persistentVersionedKeyValueStore`.
-        store_supplier: What `Stores` makes, to keep the rows of a table without windows in: a
-            versioned store with segments of your own, one of the last used keys, or one of your
-            own making. It names the store. Kafka: `Materialized.as(supplier)`.
+        store_supplier: What `Stores` makes, to keep a table in: a versioned store with segments of
+            your own, one of the last used keys, one of windows or sessions that are kept longer,
+            or one of your own making. It names the store. Kafka: `Materialized.as(supplier)`.
         changelog_config: Topic settings of the changelog, by Kafka's dotted names.
+        dsl_store_suppliers: Chooses the store, see `DslStoreSuppliers`; by default the
+            application's setting of that name. Kafka: `Materialized.as(dslStoreSuppliers)`.
+        rocksdb_options: Settings of RocksDB for this store. Kafka: `RocksDBConfigSetter`.
     """
 
     store: str | None = None
@@ -145,6 +150,8 @@ class Materialized(Generic[K, V]):
     history_retention: Duration | None = None
     store_supplier: StoreSpec | None = None
     changelog_config: Mapping[str, str] | None = None
+    dsl_store_suppliers: Any = None
+    rocksdb_options: RocksDBOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,8 @@ class StoreOptions(TypedDict, total=False):
     history_retention: Duration
     store_supplier: StoreSpec
     changelog_config: Mapping[str, str]
+    dsl_store_suppliers: Any
+    rocksdb_options: RocksDBOptions
 
 
 class KeyedStoreOptions(StoreOptions, total=False):

@@ -20,6 +20,7 @@ from aliran.streams.operators import (
     StoreSpec,
     TimeWindows,
 )
+from aliran.streams.store_suppliers import suppliers_of
 
 T = TypeVar("T")
 
@@ -202,7 +203,33 @@ def _store(materialized: Materialized[Any, Any], spec: StoreSpec) -> StoreSpec:
         logging=materialized.logging is not False,
         caching=materialized.caching,
         changelog_config=changelog_config,
+        **_choice(materialized, spec),
     )
+
+
+def _choice(materialized: Materialized[Any, Any], spec: StoreSpec) -> dict[str, Any]:
+    """Return who chooses where a store lives, and how RocksDB keeps it.
+
+    Raises:
+        TopologyError: The options contradict each other.
+    """
+    chooser, options = materialized.dsl_store_suppliers, materialized.rocksdb_options
+    persistent = materialized.persistent
+    if chooser is not None and (persistent is not None or materialized.store_supplier is not None):
+        raise TopologyError(
+            f"store {spec.name!r}: dsl_store_suppliers= chooses the store, so persistent= and "
+            "store_supplier= have no use beside it"
+        )
+    if options is not None and (persistent is False or materialized.store_supplier is not None):
+        raise TopologyError(
+            f"store {spec.name!r}: rocksdb_options= has no use for a store in memory; with "
+            "store_supplier= say it there"
+        )
+    return {
+        "rocksdb_options": spec.rocksdb_options if options is None else options,
+        "replaceable": persistent is None and spec.opener is None and spec.kind != "versioned",
+        "suppliers": None if chooser is None else suppliers_of(chooser),
+    }
 
 
 _KEYED: Mapping[StoreKind, StoreKind] = {

@@ -21,6 +21,7 @@ from aliran.streams.window_operators import WindowOperator
 
 if TYPE_CHECKING:
     from aliran.storage.state import RocksDBOptions
+    from aliran.streams.store_suppliers import DslStoreSuppliers
 
 AnyFunction: TypeAlias = Callable[..., Any]
 
@@ -590,6 +591,8 @@ class StoreSpec:
         rocksdb_options: Settings of RocksDB for this store; None for the application's.
         opener: `opener(spec, database)` makes a store of the user's own, which does what the bytes
             store of this kind does; None for ours.
+        replaceable: Whether the DSL chose where it lives, so that `suppliers` may choose otherwise.
+        suppliers: What the operator was told to choose by; None for the application's.
     """
 
     name: str
@@ -609,6 +612,8 @@ class StoreSpec:
     max_entries: int = 0
     rocksdb_options: RocksDBOptions | None = None
     opener: AnyFunction | None = None
+    replaceable: bool = False
+    suppliers: DslStoreSuppliers | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,7 +236,8 @@ def _unmatched_store(
     spec = StoreSpec(
         f"{base}-store", "key-value", UnmatchedKeySerde(key), UnmatchedValuesSerde(left, right)
     )
-    return replace(_store(config, spec), persistent=persistent is not False)
+    made = _store(config, spec)
+    return replace(made, persistent=persistent is not False, replaceable=persistent is None)
 
 
 def _store(config: StreamJoined[Any, Any, Any], spec: StoreSpec) -> StoreSpec:
@@ -249,6 +250,7 @@ def _store(config: StreamJoined[Any, Any, Any], spec: StoreSpec) -> StoreSpec:
         spec,
         name=check_name(spec.name, "store name"),
         persistent=config.persistent is not False,
+        replaceable=config.persistent is None,
         logging=config.logging is not False,
         caching=False,
         changelog_config=changelog_config,

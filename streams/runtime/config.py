@@ -19,6 +19,8 @@
 | `processor_wrapper` | `processor.wrapper.class` | – |
 | `topology_optimization` | `topology.optimization` | `none` |
 | `schema_registry` | `schema.registry.url` | – |
+| `dsl_store_suppliers` | `dsl.store.suppliers.class` | `rocksdb` |
+| `rocksdb_options` | `rocksdb.config.setter` | – |
 | `strict_naming` | `ensure.explicit.internal.resource.naming` | False |
 """
 
@@ -34,10 +36,12 @@ from typing import Any, Literal, Self
 from aliran.core.durations import Duration, to_ms
 from aliran.core.errors import ConfigError
 from aliran.serdes.providers import SerdeProvider
+from aliran.storage.state import RocksDBOptions
 from aliran.streams.handlers import ErrorHandler, ErrorHandlers
 from aliran.streams.naming import check_name
 from aliran.streams.optimization import chosen_optimizations
 from aliran.streams.processor import ProcessorWrapper
+from aliran.streams.store_suppliers import DslStoreSuppliers, suppliers_of
 
 EMBEDDED = "embedded"
 
@@ -59,6 +63,9 @@ _KAFKA_NAMES = {
     "production.exception.handler": "on_production_error",
     "errors.dead.letter.queue.topic.name": "dead_letter_topic",
     "processor.wrapper.class": "processor_wrapper",
+    "dsl.store.suppliers.class": "dsl_store_suppliers",
+    "default.dsl.store": "dsl_store_suppliers",
+    "rocksdb.config.setter": "rocksdb_options",
     "ensure.explicit.internal.resource.naming": "strict_naming",
     "topology.optimization": "topology_optimization",
     "schema.registry.url": "schema_registry",
@@ -124,6 +131,10 @@ class StreamsConfig:
             type is a class with fields are written as Avro, with schemas registered there. Or what
             gives serdes for such classes, as `RegistrySerdes(url, JsonSchemaSerde)` does.
         strict_naming: Refuse stores and internal topics without a name of yours (KIP-1111).
+        dsl_store_suppliers: Which stores operators get that are told nothing else: `rocksdb`,
+            `in_memory`, or a `DslStoreSuppliers`.
+        rocksdb_options: Settings of RocksDB for all stores that have none of their own. Kafka:
+            `RocksDBConfigSetter`.
         default_key: Type or serde of keys that nothing else says.
         default_value: The same for values.
         default_timestamp_extractor: For sources that name none.
@@ -161,6 +172,8 @@ class StreamsConfig:
     topology_optimization: str | Iterable[str] = "none"
     schema_registry: str | SerdeProvider | None = None
     strict_naming: bool = False
+    dsl_store_suppliers: DslStoreSuppliers | type[DslStoreSuppliers] | str = "rocksdb"
+    rocksdb_options: RocksDBOptions | None = None
     default_key: Any = str
     default_value: Any = str
     default_timestamp_extractor: Callable[..., int] | None = None
@@ -183,6 +196,11 @@ class StreamsConfig:
         if self.dead_letter_topic is not None:
             check_name(self.dead_letter_topic, "dead-letter topic")
         _ = self.handlers  # which complains of what is no handler
+        suppliers_of(self.dsl_store_suppliers)
+        if not isinstance(self.rocksdb_options, RocksDBOptions | None):
+            raise ConfigError(
+                f"rocksdb_options={self.rocksdb_options!r} must be a RocksDBOptions, or None"
+            )
         _ = self.optimizations  # likewise
         _one_of("auto_offset_reset", self.auto_offset_reset, ("earliest", "latest"))
         if self.processing_guarantee != "at_least_once":

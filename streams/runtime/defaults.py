@@ -9,6 +9,7 @@ from aliran.serdes import Serde, serde_for
 from aliran.serdes.providers import SerdeProvider, bound_serde, provider_of
 from aliran.streams import operators as op
 from aliran.streams.runtime.config import StreamsConfig
+from aliran.streams.store_suppliers import supplied_store, suppliers_of
 from aliran.streams.topology import Topology
 
 
@@ -25,6 +26,23 @@ def with_default_serdes(topology: Topology, key: Serde[Any], value: Serde[Any]) 
     )
 
 
+def with_stores(topology: Topology, config: StreamsConfig) -> Topology:
+    """Return the topology with the stores that the application's settings choose.
+
+    Raises:
+        TopologyError: What they choose is no store.
+    """
+    suppliers = suppliers_of(config.dsl_store_suppliers)
+
+    def settled(store: op.StoreSpec) -> op.StoreSpec:
+        store = supplied_store(store, suppliers)
+        if store.persistent and store.rocksdb_options is None:
+            return replace(store, rocksdb_options=config.rocksdb_options)
+        return store
+
+    return replace(topology, stores=tuple(map(settled, topology.stores)))
+
+
 def with_serdes(topology: Topology, config: StreamsConfig) -> Topology:
     """Return the topology with all serdes that it needs, bound to topics.
 
@@ -35,7 +53,9 @@ def with_serdes(topology: Topology, config: StreamsConfig) -> Topology:
         ConfigError: The setting `schema_registry` is wrong.
     """
     topology = with_default_serdes(
-        topology, serde_for(config.default_key), serde_for(config.default_value)
+        with_stores(topology, config),
+        serde_for(config.default_key),
+        serde_for(config.default_value),
     )
     binder = _Binder(topology, config.application_id, provider_of(config.schema_registry))
     return replace(

@@ -467,7 +467,7 @@ REFUSED: dict[Callable[[StreamsBuilder], None], str] = {
     windows: "'w' cannot be versioned: it holds windows",
     no_name: r"table with history_retention=.*pass store=",
     supplier_of_windows: "'w' is of kind window, which cannot hold the rows of a table",
-    supplier_for_windows: "'w' cannot be given by store_supplier=, as it holds windows",
+    supplier_for_windows: "'w' is of kind lru, which does not suit the aggregation",
     supplier_and_name: r"table is given the store 'other' by store_supplier=.*leave store=",
     supplier_of_another_kind: "table takes what Stores makes as store_supplier=, got 'store'",
     negative_history: "'prices': history_retention must not be negative, it is -1 ms",
