@@ -6,15 +6,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from examples import bank_account, fraud, library, order_saga, trending, trucks_gps, wordcount
+from examples import (
+    bank_account,
+    fraud,
+    library,
+    order_saga,
+    sensors,
+    trending,
+    trucks_gps,
+    wordcount,
+)
 from examples.bank_account import Account, Command, Event
 from examples.fraud import Journey, Payment
 from examples.library import BookView, Request
+from examples.sensors import Alarm
 from examples.trending import Entry, Tweet
 from examples.trucks_gps import Alert, Driver, Position, Stay
 
 from aliran import StreamsBuilder, TopologyTestDriver, Windowed
 from aliran.serdes import SessionWindowedSerde, WindowedSerde
+from aliran.streams import FunctionBuilder
 
 
 @contextmanager
@@ -193,3 +204,25 @@ def test_a_large_payment_without_confirmation_is_reported_once_its_time_is_up() 
         assert unconfirmed.is_empty()
         payments.pipe_input("c4", Payment(4, "Linz", 500, 130_001), 130_001)
         assert unconfirmed.read_key_values_to_list() == [("c2", Payment(2, "Linz", 450, 0))]
+
+
+def test_a_sensor_becomes_hot_falls_silent_and_comes_back() -> None:
+    builder = FunctionBuilder()
+    sensors.build(builder)
+    with TopologyTestDriver(builder.build()) as driver:
+        readings = driver.create_input_topic("readings", value=float)
+        alarms = driver.create_output_topic("alarms", value=Alarm)
+        for minute, celsius in ((0, 50.0), (1, 80.0), (2, 80.0)):
+            readings.pipe_input("s1", celsius, minute * 60_000)
+        assert alarms.read_key_values_to_list() == [("s1", Alarm("hot", 65.3, 120_000))]
+        readings.pipe_input("s2", 20.0, 300_000)  # s1 has been silent for three minutes
+        assert alarms.is_empty()
+        readings.pipe_input("s2", 20.0, 360_000)
+        readings.pipe_input("s1", 20.0, 400_000)
+        assert alarms.read_key_values_to_list() == [
+            ("s1", Alarm("silent", 65.3, 360_000)),
+            ("s1", Alarm("ok", 51.7, 400_000)),
+        ]
+        messages = driver.create_output_topic("messages").read_values_to_list()
+        assert messages[0] == "00:02 s1 is hot, 65.3 °C"
+        assert len(messages) == 3
