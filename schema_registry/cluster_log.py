@@ -25,7 +25,7 @@ from aliran.schema_registry.log import to_columns as rows_to_columns
 from aliran.schema_registry.records import Row
 from aliran.schema_registry.state import State
 
-logger = logging.getLogger("aliran.schema_registry")
+logger: logging.Logger = logging.getLogger("aliran.schema_registry")
 
 TIMEOUT_S = 30.0
 _BATCH = 4_000

@@ -25,7 +25,7 @@ from aliran.protocol.messages.leave_group import LeaveGroupRequest, MemberIdenti
 from aliran.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 from aliran.schema_registry.group_connection import GroupConnection, GroupConnectionError
 
-logger = logging.getLogger("aliran.schema_registry")
+logger: logging.Logger = logging.getLogger("aliran.schema_registry")
 
 SESSION_TIMEOUT_MS = 10_000
 REBALANCE_TIMEOUT_MS = 60_000

@@ -44,7 +44,7 @@ class GroupConnection:
     """
 
     def __init__(self, host: str, port: int, settings: Mapping[str, Any], timeout_s: float) -> None:
-        self.address = f"{host}:{port}"
+        self.address: str = f"{host}:{port}"
         self._ids = itertools.count(1)
         security = str(settings.get("security.protocol", "PLAINTEXT")).upper()
         try:

@@ -90,7 +90,7 @@ class ProcessorTestContext:
         self.state_dir = state_dir
         self.stream_time_ms = 0
         self.system_time_ms = 0
-        self.committed = False
+        self.committed: bool = False
         self._metadata: RecordMetadata | None = None
         self._stores: dict[str, Any] = {}
         self._forwarded: list[CapturedForward] = []

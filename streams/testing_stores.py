@@ -55,7 +55,7 @@ class PlainKeyValueStore:
 
     def __init__(self, store: TimestampedKeyValueStore[Any, Any]) -> None:
         self._store = store
-        self.name = store.name
+        self.name: str = store.name
 
     def get(self, key: Any) -> Any:
         """Return the value of `key`, or None."""
@@ -122,7 +122,7 @@ class PlainWindowStore:
 
     def __init__(self, store: TimestampedWindowStore[Any, Any]) -> None:
         self._store: Any = store
-        self.name = store.name
+        self.name: str = store.name
 
     def put(self, key: Any, value: Any, window_start_ms: int) -> None:
         """Set the value of a key's window; None deletes it."""

@@ -88,7 +88,7 @@ class DriverTasks:
         self._topology = environment.topology
         self._has_many = plan is not None
         self._offsets: dict[TopicPartition, int] = {}
-        self.tasks = (
+        self.tasks: list[StreamTask] = (
             [self._make(TaskId(0, 0), self._topology.task_nodes, state_dir)]
             if plan is None
             else [

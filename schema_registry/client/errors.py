@@ -12,7 +12,7 @@ class RegistryClientError(AliranError):
 class RegistryUnavailableError(RegistryClientError):
     """No registry could be reached, or all of them failed."""
 
-    retriable = True
+    retriable: bool = True
 
 
 class RegistryAnswerError(RegistryClientError):
@@ -28,4 +28,4 @@ class RegistryAnswerError(RegistryClientError):
         super().__init__(message)
         self.status = status
         self.error_code = error_code
-        self.retriable = status >= 500 or status == 429
+        self.retriable: bool = status >= 500 or status == 429

@@ -57,7 +57,7 @@ class Session:
 
     def __init__(self, url: str | Sequence[str], **options: Unpack[SessionOptions]) -> None:
         addresses = url.split(",") if isinstance(url, str) else url
-        self.urls = [each.strip().rstrip("/") for each in addresses if each.strip()]
+        self.urls: list[str] = [each.strip().rstrip("/") for each in addresses if each.strip()]
         for each in self.urls or [str(url)]:
             if not each.startswith(("http://", "https://")):
                 raise ConfigError(

@@ -24,7 +24,8 @@ ALL = "*"
 class UnauthorizedError(RegistryError):
     """Nobody that is known asks."""
 
-    status, error_code = 401, 401
+    status: int = 401
+    error_code: int = 401
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
@@ -33,7 +34,8 @@ class UnauthorizedError(RegistryError):
 class ForbiddenError(RegistryError):
     """Somebody asks for more than they may."""
 
-    status, error_code = 403, 40301
+    status: int = 403
+    error_code: int = 40301
 
 
 @dataclass(frozen=True, slots=True)

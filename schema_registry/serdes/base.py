@@ -79,7 +79,9 @@ class RegistrySerde(Serde[T]):
         if unknown:
             known = ", ".join(SerdeOptions.__annotations__)
             raise ConfigError(f"{name} has no option {', '.join(sorted(unknown))}; it has {known}")
-        self.client = SchemaRegistryClient(registry) if isinstance(registry, str) else registry
+        self.client: SchemaRegistryClient = (
+            SchemaRegistryClient(registry) if isinstance(registry, str) else registry
+        )
         self.schema = schema
         self.options = options
         self._use = _Use(None, is_key=False)
@@ -113,7 +115,8 @@ class RegistrySerde(Serde[T]):
         self._use = _Use(topic, is_key)
         self._lock = threading.Lock()
         self._connect()
-        self.serializer, self.deserializer = self._serialize, self._deserialize
+        self.serializer: Callable[[T], bytes] = self._serialize
+        self.deserializer: Callable[[bytes], T] = self._deserialize
         return self
 
     def to_record(self, value: T) -> tuple[bytes, tuple[str, bytes]]:

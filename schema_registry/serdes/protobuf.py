@@ -100,7 +100,7 @@ class ProtobufSerde(RegistrySerde[M]):
     def _register(self) -> RegisteredSchema:
         if not self.options.get("use_latest"):
             references = tuple(map(self._reference, _imports(self._descriptor.file)))
-            self.schema = _content(self._descriptor.file, references)
+            self.schema: Schema | None = _content(self._descriptor.file, references)
         return super()._register()
 
     def _reference(self, file: FileDescriptor) -> Reference:

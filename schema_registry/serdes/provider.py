@@ -34,7 +34,9 @@ class RegistrySerdes:
             from aliran.schema_registry.serdes.avro import AvroSerde  # the library is an extra
 
             serde = AvroSerde
-        self.client = SchemaRegistryClient(registry) if isinstance(registry, str) else registry
+        self.client: SchemaRegistryClient = (
+            SchemaRegistryClient(registry) if isinstance(registry, str) else registry
+        )
         self._make = serde
         self._options = options
 
