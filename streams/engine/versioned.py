@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from aliran.core.types import Headers
 from aliran.serdes import Serde
 from aliran.storage.state import NOT_PUT, VALID_TO_UNDEFINED, RecordBuffer, VersionedBytesStore
 from aliran.storage.state.buffered import RecordContext
 from aliran.streams.engine.buffers import ChangelogBuffer
+from aliran.streams.engine.getters import Found
 from aliran.streams.engine.suppress import Origins
 from aliran.streams.engine.tables import Entry, Table
 from aliran.streams.engine.timed_tables import Forward, forward_nothing
 from aliran.streams.errors import StreamsError
-
-Found: TypeAlias = tuple[Any, int] | None
 
 
 class VersionedTable(Table):
