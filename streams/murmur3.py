@@ -24,11 +24,14 @@ def hash128(data: bytes, seed: int = SEED) -> bytes:
     """
     one = two = seed
     whole = len(data) & ~15
+    # Written out, since a call costs more than what it would do here.
     for first, second in _BLOCK.iter_unpack(data[:whole]):
-        one ^= _mixed_first(first)
-        one = ((_rotated(one, 27) + two) * 5 + 0x52DCE729) & _MASK
-        two ^= _mixed_second(second)
-        two = ((_rotated(two, 31) + one) * 5 + 0x38495AB5) & _MASK
+        first = first * _FIRST & _MASK  # noqa: PLW2901
+        one ^= ((first << 31 | first >> 33) & _MASK) * _SECOND & _MASK
+        one = (((one << 27 | one >> 37) & _MASK) + two) * 5 + 0x52DCE729 & _MASK
+        second = second * _SECOND & _MASK  # noqa: PLW2901
+        two ^= ((second << 33 | second >> 31) & _MASK) * _FIRST & _MASK
+        two = (((two << 31 | two >> 33) & _MASK) + one) * 5 + 0x38495AB5 & _MASK
     if whole < len(data):
         first, second = _BLOCK.unpack(data[whole:].ljust(16, b"\x00"))
         one ^= _mixed_first(first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aliran.streams import foreign_key_operators as op
@@ -122,9 +123,13 @@ class _Resolver:
         return self._joiner(value, response.foreign_value)
 
 
+# A row is hashed when it subscribes, and again when the answer comes.
+_hash128 = lru_cache(maxsize=8_192)(hash128)
+
+
 def _hash_of(serde: Serde[Any], value: Any) -> bytes | None:
     data = serde.serialize(value)
-    return None if data is None else hash128(data)
+    return None if data is None else _hash128(data)
 
 
 # ---------------------------------------------------------------------------- the right side

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from task_harness import TaskHarness
+from task_harness import RawRecord, TaskHarness
 
 from aliran.serdes import Windowed, WindowedSerde, serde_for
 from aliran.streams import (
@@ -149,7 +149,9 @@ def test_a_table_of_values_that_can_change_is_read_through_a_cache_of_any_size()
         keys = [b"%03d" % number for number in range(60)]
         for turn in range(3):
             start = 1_000 * turn
-            updates = [(key, b'{"n": %d}' % turn, start, ()) for key in keys[turn * 20 :]]
+            updates: list[RawRecord] = [
+                (key, b'{"n": %d}' % turn, start, ()) for key in keys[turn * 20 :]
+            ]
             updates += [(key, None, start, ()) for key in keys[: turn * 5]]
             # Keys without a row make the caches of the counts grow first.
             asking = [b"%d-%d" % (turn, number) for number in range(40)] + keys
