@@ -113,7 +113,7 @@ def test_windows_and_foreign_keys(client: SchemaRegistryClient) -> None:
         clicks.pipe_input(Order("tea"), "x", 1)
         clicks.pipe_input(Order("tea"), "y", 2)
         store = driver.get_window_store("clicks")
-        assert [found.value for _, found in store.fetch(Order("tea"), 0, 0)] == [2]
+        assert [found for _, found in store.fetch(Order("tea"), 0, 0)] == [2]
     assert "clicks-key" in client.subjects()
 
 
