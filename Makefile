@@ -17,10 +17,10 @@ SIMILAR_LINES := 10
 N ?= 20000
 SEED ?= 1
 
-.PHONY: help setup test oracle check lint types floors duplicates generated format bench demo dist clean
+.PHONY: help setup test oracle check lint types floors duplicates generated format bench bench-registry demo dist clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/.installed-test .venv/.installed-check ## make .venv with all that tests and checks need
 
@@ -67,6 +67,9 @@ format: .venv/.installed-check ## let ruff format and mend what it can
 
 bench: .venv/.installed-test ## speed: the hashtag job, each kind of operator, the broker; writes build/bench.json
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-registry: .venv/.installed-test ## speed of the schema registry; adds to build/bench.json
+	@$(BIN)/python benchmarks/registry.py $(ARGS)
 
 dist: .venv/.installed-test ## sdist and wheel into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist .

@@ -20,7 +20,7 @@ from aliran.core.errors import AliranError
 from aliran.core.types import TopicPartition
 from aliran.schema_registry import records
 from aliran.schema_registry.errors import SchemaTooLargeError, StoreError, StoreTimeoutError
-from aliran.schema_registry.log import TOPIC, apply, check_topic
+from aliran.schema_registry.log import TOPIC, apply, check_topic, without_collecting
 from aliran.schema_registry.log import to_columns as rows_to_columns
 from aliran.schema_registry.records import Row
 from aliran.schema_registry.state import State
@@ -73,7 +73,8 @@ class ClusterLog:
                 target=self._read, name="aliran-schemas-reader", daemon=True
             )
             self._thread.start()
-            self._wait_for(end, 10 * TIMEOUT_S)
+            with without_collecting():
+                self._wait_for(end, 10 * TIMEOUT_S)
         except BaseException:
             self.close()
             raise

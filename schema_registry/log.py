@@ -6,10 +6,12 @@ others (another registry, a restored backup) arrive the same way. Confluent: `Ka
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from aliran.broker.embedded import EmbeddedBroker
@@ -74,6 +76,18 @@ def check_topic(where: str, topic: str, partitions: int, policy: str) -> TopicPa
     return TopicPartition(topic, 0)
 
 
+@contextlib.contextmanager
+def without_collecting() -> Iterator[None]:
+    """Keep the garbage collector from walking, again and again, what is only being loaded."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def apply(state: State, batches: Iterable[Columns]) -> None:
     """Give records to the state."""
     for columns in batches:
@@ -118,7 +132,8 @@ class EmbeddedLog:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         start, end = transport.bounds([self._partition])[self._partition]
-        apply(state, transport.read(self._partition, start, end))
+        with without_collecting():
+            apply(state, transport.read(self._partition, start, end))
         transport.assign({self._partition: end})
         self.append([records.noop_row(state.max_ids())])
         self._follower = threading.Thread(

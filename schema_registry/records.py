@@ -120,8 +120,8 @@ def schema_row(schema: Registered) -> Row:
     return schema_key(schema.subject, schema.version), _encode(value)
 
 
-def registered(value: SchemaValue, timestamp_ms: int) -> Registered:
-    """Return what the value of a SCHEMA row says."""
+def registered(value: SchemaValue, subject: str, version: int, timestamp_ms: int) -> Registered:
+    """Return what the value of a SCHEMA row says; subject and version are those of its key."""
     content = Schema(
         schema=value.schema,
         schema_type=value.schema_type,
@@ -130,8 +130,8 @@ def registered(value: SchemaValue, timestamp_ms: int) -> Registered:
         rule_set=value.rule_set,
     )
     return Registered(
-        subject=value.subject,
-        version=value.version,
+        subject=subject,
+        version=version,
         id=value.id,
         content=content,
         digest=content_hash(content),

@@ -114,7 +114,7 @@ class State:
             self._remove(key.subject, key.version)
             return
         decoded = records.decode_schema(value)
-        context = self.contexts.setdefault(context_of(key.subject), Context())
+        context = self._context(context_of(key.subject))
         context.max_id = max(context.max_id, decoded.id)
         holders = context.ids.get(decoded.id)
         if holders:
@@ -122,11 +122,7 @@ class State:
             if self.subjects[subject][version].content.schema != decoded.schema:
                 self.skipped["schema with the id of another one"] += 1
                 return
-        self._put(
-            msgspec.structs.replace(
-                records.registered(decoded, timestamp_ms), subject=key.subject, version=key.version
-            )
-        )
+        self._put(records.registered(decoded, key.subject, key.version, timestamp_ms))
 
     def _apply_config(self, key: records.Key, value: bytes | None, _timestamp_ms: int) -> None:
         if value is None:
@@ -172,13 +168,19 @@ class State:
     def _apply_noop(self, _key: records.Key, value: bytes | None, _timestamp_ms: int) -> None:
         if value:
             for name, max_id in records.decode_noop(value).max_ids.items():
-                context = self.contexts.setdefault(name, Context())
+                context = self._context(name)
                 context.max_id = max(context.max_id, max_id)
+
+    def _context(self, name: str) -> Context:
+        found = self.contexts.get(name)
+        if found is None:
+            found = self.contexts[name] = Context()
+        return found
 
     def _put(self, row: Registered) -> None:
         """Add a version, or replace it."""
         place = (row.subject, row.version)
-        context = self.contexts.setdefault(context_of(row.subject), Context())
+        context = self._context(context_of(row.subject))
         versions = self.subjects.setdefault(row.subject, {})
         old = versions.get(row.version)
         if old is not None and old.id != row.id:
@@ -188,9 +190,9 @@ class State:
         context.by_digest[row.digest] = row.id
         if old is not None:
             self._unrefer(old)
-        if not row.deleted:
+        if row.content.references and not row.deleted:
             for target in self._targets(row):
-                home = self.contexts.setdefault(context_of(target[0]), Context())
+                home = self._context(context_of(target[0]))
                 home.referrers.setdefault(target, {})[place] = row.id
 
     def _remove(self, subject: str, version: int) -> None:

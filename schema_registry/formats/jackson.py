@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+from json.encoder import encode_basestring
 from typing import Any
 
 _HEX = re.compile(r"\\u00[01][0-9a-f]")
@@ -18,7 +18,7 @@ def dumps(value: Any) -> str:
 
 def quoted(text: str) -> str:
     """Return a JSON string; control characters are escaped with upper-case digits."""
-    written = json.dumps(text, ensure_ascii=False)
+    written = encode_basestring(text)
     if "\\u00" in written:
         written = _HEX.sub(lambda match: "\\u" + match[0][2:].upper(), written)
     return written
