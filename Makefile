@@ -20,7 +20,7 @@ SEED ?= 1
 .PHONY: help setup test oracle check lint types floors duplicates generated format bench bench-registry demo dist clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/.installed-test .venv/.installed-check ## make .venv with all that tests and checks need
 

@@ -8,17 +8,31 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from msgspec.structs import replace
 
 from aliran.schema_registry.errors import InvalidSchemaError
 from aliran.schema_registry.formats.base import ParsedSchema
 from aliran.schema_registry.formats.table import schema_format
-from aliran.schema_registry.models import Reference, Schema
+from aliran.schema_registry.models import Reference, Schema, SchemaTags
 from aliran.schema_registry.state import State
 from aliran.schema_registry.subjects import resolve
 
 CACHED_SCHEMAS = 1_000
+
+
+@runtime_checkable
+class HasTags(Protocol):
+    """A parsed schema whose parts can have tags."""
+
+    def tags(self) -> list[SchemaTags]:
+        """Return the parts of it that have tags."""
+        ...
+
+    def retagged(self, add: list[SchemaTags], remove: list[SchemaTags]) -> str:
+        """Return its text with tags added to parts of it, and others taken away."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +94,31 @@ class SchemaParser:
                 )
             )
         return Parsed(replace(content, schema=schema.canonical, references=references), schema)
+
+    def tags(self, content: Schema, subject: str) -> list[SchemaTags]:
+        """Return the parts of a content that have tags, which only Avro schemas can.
+
+        Raises:
+            InvalidSchemaError: It cannot be parsed.
+        """
+        schema = self.parse(content, subject).schema
+        return schema.tags() if isinstance(schema, HasTags) else []
+
+    def retagged(
+        self, content: Schema, subject: str, add: list[SchemaTags], remove: list[SchemaTags]
+    ) -> Schema:
+        """Return a content with other tags inside of its text.
+
+        Raises:
+            InvalidSchemaError: It has no such part, or its format no tags.
+        """
+        schema = self.parse(content, subject).schema
+        if not isinstance(schema, HasTags):
+            raise InvalidSchemaError(
+                f"tags can be set inside of Avro schemas, not of {content.schema_type} schemas; "
+                "write them into the text, or into the metadata"
+            )
+        return replace(content, schema=schema.retagged(add, remove))
 
     def _parse(
         self, content: Schema, texts: dict[str, str], *, is_new: bool, normalize: bool

@@ -173,6 +173,11 @@ class Queries:
                 raise self._missing(subject, number, deleted=deleted)
             return found
 
+    def latest(self, subject: str) -> Registered | None:
+        """Return the newest version of a subject, None where it has none."""
+        with self._state.lock:
+            return self._state.version(subject, -1)
+
     def _missing(self, subject: str, number: int, *, deleted: bool) -> errors.RegistryError:
         if not self._state.has_subjects(subject, deleted=deleted):
             return errors.SubjectNotFoundError(subject)

@@ -6,6 +6,7 @@ method returns; only the leader of a cluster calls the methods that write.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from aliran.schema_registry.models import (
     Metadata,
     Registered,
     Schema,
+    SchemaTags,
 )
 from aliran.schema_registry.parsing import Parsed, SchemaParser
 from aliran.schema_registry.records import Row
@@ -41,6 +43,8 @@ class Registration:
         normalize: Whether it is brought into normal form.
         force: Whether compatibility is not checked.
         propagate_tags: Whether tags inside the newest version's text are taken over.
+        tags_to_add: Tags that parts of the schema get.
+        tags_to_remove: Tags that are taken from parts of the schema.
     """
 
     content: Schema
@@ -49,6 +53,8 @@ class Registration:
     normalize: bool = False
     force: bool = False
     propagate_tags: bool = False
+    tags_to_add: tuple[SchemaTags, ...] = ()
+    tags_to_remove: tuple[SchemaTags, ...] = ()
 
 
 class Registry:
@@ -95,6 +101,7 @@ class Registry:
             importing = mode in {"IMPORT", "FORWARD"}
             earlier = self.state.versions(subject)
             number = self.state.next_version(subject)
+            wanted = self._with_tags(subject, wanted)
             content = wanted.content
             if not importing:
                 content = self._fill_in(wanted, config, earlier, number)
@@ -154,7 +161,20 @@ class Registry:
                 schema_type=previous.schema_type,
                 references=previous.references,
             )
+        if wanted.propagate_tags and earlier:
+            tags = self.parser.tags(earlier[-1].content, earlier[-1].subject)
+            if tags:
+                content = self.parser.retagged(content, earlier[-1].subject, tags, [])
         return contracts.fill_in(content, config, previous, number, mark=wanted.version != 0)
+
+    def _with_tags(self, subject: str, wanted: Registration) -> Registration:
+        """Change the tags inside of the text; the version is written into the metadata then."""
+        if not wanted.tags_to_add and not wanted.tags_to_remove:
+            return wanted
+        content = self.parser.retagged(
+            wanted.content, subject, list(wanted.tags_to_add), list(wanted.tags_to_remove)
+        )
+        return dataclasses.replace(wanted, content=content, version=wanted.version or -1)
 
     def parse_new(
         self, content: Schema, subject: str, config: Config, wanted: Registration

@@ -6,9 +6,21 @@ from typing import Any, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
-from aliran.schema_registry.contracts import check_rule_set, tidy_metadata, tidy_rule_set
-from aliran.schema_registry.errors import InvalidCompatibilityError, InvalidSchemaError
+from aliran.schema_registry.contracts import (
+    check_rule_set,
+    merge_rule_sets,
+    tidy_metadata,
+    tidy_rule_set,
+    with_version,
+    without_rules,
+)
+from aliran.schema_registry.errors import (
+    InvalidCompatibilityError,
+    InvalidRuleSetError,
+    InvalidSchemaError,
+)
 from aliran.schema_registry.formats.table import SCHEMA_TYPES
 from aliran.schema_registry.models import (
     CompatibilityLevel,
@@ -17,6 +29,7 @@ from aliran.schema_registry.models import (
     Metadata,
     Model,
     Reference,
+    Registered,
     RuleSet,
     Schema,
     SchemaTags,
@@ -92,6 +105,54 @@ class SchemaBody(Model, frozen=True):
             normalize=normalize,
             force=force,
             propagate_tags=self.propagate_schema_tags is True,
+            tags_to_add=tuple(self.schema_tags_to_add or ()),
+            tags_to_remove=tuple(self.schema_tags_to_remove or ()),
+        )
+
+
+class TagsBody(Model, frozen=True):
+    """Changes of a version's tags, metadata and rules. Confluent: `TagSchemaRequest`."""
+
+    new_version: int | None = None
+    tags_to_add: list[SchemaTags] | None = None
+    tags_to_remove: list[SchemaTags] | None = None
+    metadata: Metadata | None = None
+    rule_set: RuleSet | None = None
+    rules_to_merge: RuleSet | None = None
+    rules_to_remove: list[str] | None = None
+
+    def registration(self, row: Registered, latest: Registered | None) -> Registration:
+        """Return the version that follows from a version by these changes.
+
+        Args:
+            row: The version.
+            latest: The version whose rules are changed, where rules are merged or removed.
+
+        Raises:
+            InvalidRuleSetError: A rule is not valid, or rules are given in two ways.
+        """
+        rules = self.rule_set
+        if self.rules_to_merge is not None or self.rules_to_remove is not None:
+            if rules is not None:
+                raise InvalidRuleSetError(
+                    "ruleSet should be omitted if specifying rulesToMerge or rulesToRemove"
+                )
+            rules = latest.content.rule_set if latest is not None else None
+            rules = merge_rule_sets(rules, tidy_rule_set(self.rules_to_merge))
+            rules = without_rules(rules, self.rules_to_remove or ())
+        check_rule_set(self.rules_to_merge)
+        check_rule_set(self.rule_set)
+        version = self.new_version or 0
+        metadata = row.content.metadata if self.metadata is None else tidy_metadata(self.metadata)
+        return Registration(
+            content=replace(
+                row.content,
+                metadata=with_version(metadata, version),
+                rule_set=tidy_rule_set(rules),
+            ),
+            version=version,
+            tags_to_add=tuple(self.tags_to_add or ()),
+            tags_to_remove=tuple(self.tags_to_remove or ()),
         )
 
 

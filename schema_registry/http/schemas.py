@@ -59,6 +59,10 @@ class SchemaRoutes:
                 replace(one, subject=resolve(one.subject, row.subject)) for one in shaped.references
             )
             shaped = replace(shaped, references=references)
+        if wanted := request.texts("findTags"):
+            found = self._registry.parser.tags(row.content, row.subject)
+            tags = [one for one in found if "*" in wanted or not set(wanted).isdisjoint(one.tags)]
+            shaped = replace(shaped, schema_tags=tags or None)
         return shaped
 
     @staticmethod

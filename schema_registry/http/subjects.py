@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from aliran.schema_registry.changes import Changes
 from aliran.schema_registry.errors import InvalidSubjectError
-from aliran.schema_registry.http.bodies import SchemaBody
+from aliran.schema_registry.http.bodies import SchemaBody, TagsBody
 from aliran.schema_registry.http.requests import Request, page, parse_version
 from aliran.schema_registry.http.routing import Route, Work
 from aliran.schema_registry.http.schemas import SchemaRoutes
@@ -51,6 +51,7 @@ class SubjectRoutes:
         yield Route("GET", _VERSION, self._version, Work.READ)
         yield Route("GET", f"{_VERSION}/schema", self._version_text, Work.READ)
         yield Route("GET", f"{_VERSION}/referencedby", self._referenced_by, Work.READ)
+        yield Route("POST", f"{_VERSION}/tags", self._tag, Work.WRITE)
         yield Route("DELETE", "/subjects/{subject}", self._delete, Work.WRITE)
         yield Route("DELETE", _VERSION, self._delete_version, Work.WRITE)
         compatibility = "/compatibility/subjects/{subject}/versions"
@@ -110,6 +111,15 @@ class SubjectRoutes:
         wanted = body.registration(normalize=request.flag("normalize"), force=request.flag("force"))
         row = self._registry.register(normalize(subject), wanted)
         return replace(self._shaped(row, request), subject=None)
+
+    def _tag(self, request: Request, subject: str, version: str) -> Any:
+        if not is_valid(subject):
+            raise InvalidSubjectError(subject)
+        body = request.json(TagsBody)
+        row = self._queries.version(normalize(subject), parse_version(version))
+        latest = self._queries.latest(row.subject)
+        done = self._registry.register(normalize(subject), body.registration(row, latest))
+        return replace(self._shaped(done, request), subject=None)
 
     def _delete(self, request: Request, subject: str) -> Any:
         return self._changes.delete_subject(normalize(subject), permanent=request.flag("permanent"))

@@ -8,9 +8,10 @@ from functools import cached_property
 from aliran.schema_registry.formats.avro import compatibility
 from aliran.schema_registry.formats.avro.canonical import to_normal_text, to_text
 from aliran.schema_registry.formats.avro.parse import parse
+from aliran.schema_registry.formats.avro.tags import change_tags, tagged
 from aliran.schema_registry.formats.avro.types import AvroType, Named, Record
 from aliran.schema_registry.formats.base import Incompatibility, ParsedSchema
-from aliran.schema_registry.models import CompatibilityPolicy, SchemaType
+from aliran.schema_registry.models import CompatibilityPolicy, SchemaTags, SchemaType
 
 
 class AvroSchema:
@@ -44,6 +45,20 @@ class AvroSchema:
     def formatted(self, form: str) -> str:
         """Return its text; "resolved" has the types of references in it."""
         return to_text(self.type, set()) if form.lower() == "resolved" else self.canonical
+
+    def tags(self) -> list[SchemaTags]:
+        """Return the parts of it that have tags."""
+        return tagged(self.type)
+
+    def retagged(self, add: list[SchemaTags], remove: list[SchemaTags]) -> str:
+        """Return its text with tags added to parts of it, and others taken away.
+
+        Raises:
+            InvalidSchemaError: There is no such part.
+        """
+        [*_, copy] = parse([*self._references.values(), self.canonical], strict=False)
+        change_tags(copy, add, remove)
+        return to_text(copy, self._known)
 
     def read_incompatibilities(
         self, writer: ParsedSchema, policy: CompatibilityPolicy = "STRICT"
