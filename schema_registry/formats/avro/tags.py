@@ -20,8 +20,7 @@ def tagged(node: AvroType) -> list[SchemaTags]:
     found = []
     for record in _records(node, set()):
         parts: list[tuple[str, str, Record | Field]] = [(_RECORD, record.full_name, record)]
-        for field in record.fields:
-            parts.append((_FIELD, f"{record.full_name}.{field.name}", field))
+        parts += [(_FIELD, f"{record.full_name}.{one.name}", one) for one in record.fields]
         for kind, path, part in parts:
             tags = _tags(part)
             if tags:
