@@ -11,6 +11,15 @@ from typing import Any, assert_type
 import msgspec
 
 from aliran.serdes import IntegerSerde, StringSerde, Windowed
+from aliran.storage.state import (
+    KeyValueStore,
+    SessionStore,
+    TimestampedKeyValueStore,
+    ValueAndTimestamp,
+    VersionedKeyValueStore,
+    VersionedRecord,
+    WindowStore,
+)
 from aliran.streams import (
     App,
     Branched,
@@ -362,6 +371,28 @@ with TopologyTestDriver(app.build()) as driver:
     assert_type(output.read_key_values_to_map(), dict[int, float])
     assert_type(output.read_values_to_list(), list[float])
     assert_type(output.read_records_to_list(), list[Record[int, float]])
+
+
+# Stores, as processors and queries have them.
+def stores(
+    plain: KeyValueStore[str, int],
+    stamped: TimestampedKeyValueStore[str, int],
+    windows: WindowStore[str, int],
+    sessions: SessionStore[str, int],
+    versioned: VersionedKeyValueStore[str, int],
+) -> None:
+    assert_type(plain.get("a"), int | None)
+    assert_type(plain["a"], int)
+    assert_type(plain.range("a", "b"), Iterator[tuple[str, int]])
+    assert_type(plain.delete("a"), int | None)
+    assert_type(stamped.get("a"), ValueAndTimestamp[int] | None)
+    assert_type(windows.fetch("a", 0), int | None)
+    assert_type(windows.fetch("a", 0, 1), Iterator[tuple[int, int]])
+    assert_type(windows.fetch("a", "b", 0, 1), Iterator[tuple[Windowed[str], int]])
+    assert_type(windows.all(), Iterator[tuple[Windowed[str], int]])
+    assert_type(sessions.fetch_session("a", 0, 1), int | None)
+    assert_type(versioned.get("a"), VersionedRecord[int] | None)
+
 
 # Mistakes; both checkers report an unused ignore where they do not see one.
 tweets.filter(lambda user, tweet: tweet.nonsense)  # type: ignore[attr-defined]
