@@ -259,6 +259,8 @@ class TopologyBuilder:
             check_name(node.topic, "topic name")
         if isinstance(node, ProcessorNode):
             self._require_stores(node.name, node.stores)
+            if isinstance(node.operator, Custom):
+                require_new_objects(node.name, node.operator.supplier)
         self._nodes[node.name] = node
         return self
 
@@ -354,6 +356,28 @@ class TopologyBuilder:
                     f"{processor!r} uses the store {store!r}, which was not added; "
                     f"call add_state_store() first. Stores: {known}"
                 )
+
+
+def require_new_objects(node: str, supplier: Callable[[], Any]) -> None:
+    """Refuse a supplier that gives one object again and again: each task needs its own.
+
+    It is asked twice, as by Kafka; what it raises, or that what it gives is no processor, is told
+    when a task is made.
+
+    Raises:
+        TopologyError: Both answers are the same object.
+    """
+    if isinstance(supplier, type):
+        return
+    try:
+        one, two = supplier(), supplier()
+    except Exception:
+        return
+    if one is two and callable(getattr(one, "process", None)) and not isinstance(one, type):
+        raise TopologyError(
+            f"processor {node!r}: its supplier gives the same object each time, which tasks would "
+            "share: pass the class, or a function that makes a new one"
+        )
 
 
 def supplied_stores(supplier: Any) -> tuple[StoreSpec, ...]:

@@ -11,6 +11,7 @@ from aliran.core.types import Columns, Headers
 from aliran.protocol.partitioner import partition_for_key
 from aliran.serdes import Serde
 from aliran.streams.errors import StreamsError
+from aliran.streams.naming import check_name
 
 _PARTITION_CACHE_SIZE = 100_000
 """Keys whose partition is remembered: hashing one in Python costs twenty times a look-up."""
@@ -184,6 +185,7 @@ class RoutedSink:
         self._partition_count = partition_count
         self._context = context
         self._passes_context = callable(topic) and _takes(topic, 3)
+        self._chosen: set[str] = set()
         self.guard: Callable[..., None] | None = None
         self.on_drop: Callable[[], None] = _do_nothing
 
@@ -234,11 +236,17 @@ class RoutedSink:
     def _topic_of(self, key: Any, value: Any, timestamp: int, headers: Headers | None) -> str:
         if isinstance(self._topic, str):
             return self._topic
-        if not self._passes_context:
-            return self._topic(key, value)
-        # Read where it was read, but with the time and the headers that it has now.
-        read = self._context.record_metadata()
-        return self._topic(key, value, read._replace(timestamp=timestamp, headers=headers or ()))
+        if self._passes_context:
+            # Read where it was read, but with the time and the headers that it has now.
+            read = self._context.record_metadata()._replace(
+                timestamp=timestamp, headers=headers or ()
+            )
+            topic = self._topic(key, value, read)
+        else:
+            topic = self._topic(key, value)
+        if not isinstance(topic, str) or topic not in self._chosen:
+            self._chosen.add(check_name(topic, "the topic that a function chose for a record"))
+        return topic
 
 
 class PartitionBuffer(SinkBuffer):

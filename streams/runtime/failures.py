@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 import aliran
+from aliran.serdes import SerializationError
 from aliran.streams import operators as op
 from aliran.streams.engine.source_code import Step
 from aliran.streams.errors import DeserializationError, ProcessingError
 from aliran.streams.runtime.record_run import CurrentRecord
 
 _SHOWN_BYTES = 120
+
+_WRONG_TYPE = re.compile(r"descriptor '\w+' (?:for|requires) '(\w+)' .*'(\w+)' object")
+"""What Python says of `str.encode(5)`, which is how the serde of str works."""
 
 OR_SKIP = ', or on_error="skip" counts such records and goes on'
 """Ends the advice of errors; those that are skipped already can do without."""
@@ -53,7 +58,7 @@ def explain(
     place = user_frame(error.__traceback__)
     if place:
         lines.append(f"  raised at: {place}")
-    lines.append(f"  try: {_advice(step, current)}")
+    lines.append(f"  try: {_advice(step, error, current)}")
     columns = current.place[0] if current is not None else None
     return kind(
         "\n".join(lines),
@@ -66,6 +71,8 @@ def explain(
 
 def _what(step: Step, error: Exception, node: op.Node | None) -> str:
     cause = f"{type(error).__name__}: {error}"
+    if (other := _WRONG_TYPE.search(str(error))) and not isinstance(error, SerializationError):
+        cause = f"a key or value is of type {other[2]}, not {other[1]}"
     if step.action == "read key":
         return f"source {step.node!r} could not decode the key of a record: {cause}"
     if step.action == "read value":
@@ -102,11 +109,12 @@ def _shown(data: bytes | None) -> str:
     return f"{bytes(data[:_SHOWN_BYTES])!r}… ({len(data):,} bytes)"
 
 
-def _advice(step: Step, current: CurrentRecord | None) -> str:
+def _advice(step: Step, error: Exception, current: CurrentRecord | None) -> str:
     if step.action in ("read key", "read value"):
         part = step.action.removeprefix("read ")
         return f"pass the {part}'s type to the source ({part}=bytes takes anything){OR_SKIP}"
-    if step.action.startswith("serialize"):
+    wrong_type = isinstance(error, SerializationError) or _WRONG_TYPE.search(str(error))
+    if step.action.startswith("serialize") or wrong_type:
         advice = "pass key= or value= with the data's type to the to(), group_by() or aggregation"
         return advice if current is None else f"{advice}{OR_SKIP}"
     if current is None:

@@ -324,7 +324,9 @@ class StreamTask:
             schedule.punctuator(now_ms)
         except Exception as error:
             if not self.errors.punctuator_failed(schedule.node, now_ms, error):
-                raise self._blamed(error, schedule.node) from error
+                raise self._blamed(
+                    error, schedule.node, "a punctuator", failures.OR_SKIP
+                ) from error
 
     def schedule(self, schedule: Punctuation, *, stream_time: bool) -> None:
         """Add a punctuation of one of the task's processors."""
@@ -581,22 +583,33 @@ class StreamTask:
         if self._code is None:
             return ProcessingError(f"task {self.id}: {type(error).__name__}: {error}")
         place = f"task {self.id}, store {store!r}" if store else f"task {self.id}"
-        step = self._code.code.step_of(error.__traceback__) or Step(node, "process a record")
+        step = self._code.code.step_of(error.__traceback__)
+        if step is None:
+            writer = self._writer_of(store)
+            step = Step(writer, "write its store") if writer else Step(node, "process a record")
         return failures.explain(error, step, self._nodes, current, place)
+
+    def _writer_of(self, store: str) -> str:
+        """Return the name of the node that writes a store; empty for none."""
+        for node in self._nodes:
+            if store and getattr(getattr(node, "operator", None), "store", None) == store:
+                return node.name
+        return ""
 
     def _guarded(self, node: str, action: Callable[[], None]) -> None:
         """Run code of the user's that no record stands behind."""
         try:
             action()
         except Exception as error:
-            raise self._blamed(error, node) from error
+            raise self._blamed(error, node, "init()") from error
 
-    def _blamed(self, error: Exception, node: str) -> ProcessingError:
+    def _blamed(self, error: Exception, node: str, where: str, skip: str = "") -> ProcessingError:
         """Return the error to raise for what a node raised outside of the generated code."""
         explained = self.explained(error)
         if explained.processor or explained is error:
             return explained
-        return ProcessingError(
-            f"processor {node!r} raised {type(error).__name__}: {error} (task {self.id})",
-            processor=node,
-        )
+        message = f"processor {node!r} raised {type(error).__name__}: {error} (task {self.id})"
+        if place := failures.user_frame(error.__traceback__):
+            message += f"\n  raised at: {place}"
+        advice = "mend it; nothing since the last commit is lost, it is processed again"
+        return ProcessingError(f"{message}\n  in: {where}\n  try: {advice}{skip}", processor=node)
