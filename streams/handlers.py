@@ -36,13 +36,14 @@ class ErrorHandlerContext:
     """Where an error happened. Kafka: `ErrorHandlerContext`.
 
     Attributes:
-        topic: Topic of the input record; None in punctuators and in flushes of a cache.
+        topic: Topic of the input record, behind a cache of the last one; None in punctuators.
         partition: Its partition, or -1.
         offset: Its offset, or -1.
-        headers: Its headers.
+        headers: The headers of the record in hand.
         processor_node_id: The node at fault; None where a record could not be read.
         task_id: The task, as `<subtopology>_<partition>`.
-        timestamp: The input record's time; in a punctuator the time it was called with.
+        timestamp: The time of the record in hand, which is the input record's as a rule; in a
+            punctuator the time it was called with.
         source_raw_key: The key as read; None in punctuators and flushes.
         source_raw_value: The value as read.
     """

@@ -108,6 +108,7 @@ class TopologyTestDriver:
             outer_join_emit_interval_ms=settings.outer_join_emit_interval_ms,
             window_emit_interval_ms=settings.window_emit_interval_ms,
             keeps_send_order=True,
+            keeps_put_order=True,
         )
         self._global: GlobalTask | None = None
         if topology.global_stores:

@@ -39,6 +39,7 @@ from aliran.storage.state.timestamped import (
 from aliran.storage.state.typed import (
     KeyValueStore,
     LogChange,
+    LruKeyValueStore,
     ReadOnlyKeyValueStore,
     TimestampedKeyValueStore,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "KeyValueStore",
     "LogChange",
     "LruBytesStore",
+    "LruKeyValueStore",
     "MemorySessionStore",
     "MemoryStateDatabase",
     "MemoryWindowStore",

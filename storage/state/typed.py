@@ -188,6 +188,23 @@ class KeyValueStore(ReadOnlyKeyValueStore[K, V]):
         self._log_change(key, data, self._current_time())
 
 
+class LruKeyValueStore(KeyValueStore[K, V]):
+    """The same over a store that lets go of what was used longest ago, and logs that too."""
+
+    def put_all(self, items: Iterable[tuple[K, V | None]]) -> None:
+        """Set many values; all are written before the first is logged, as by Kafka."""
+        self._log_evictions()
+        super().put_all(items)
+
+    def _write(self, key: bytes, value: V | None) -> None:
+        self._log_evictions()
+        super()._write(key, value)
+
+    def _log_evictions(self) -> None:
+        # Anew each time: other processors that use the store have times of their own.
+        self._store.on_evict = lambda key: self._log_change(key, None, self._current_time())
+
+
 class TimestampedKeyValueStore(KeyValueStore[K, ValueAndTimestamp[V]]):
     """Values with the time of their record. Kafka: `TimestampedKeyValueStore`.
 

@@ -125,6 +125,9 @@ def _write_cell(
             code.line(f"{cells}[{cell}] = {entry}")
     with code.block("else:"):
         _write_new_value(c, spec, v, entry)
+        if v.window is not None and c.bindings.environment.keeps_put_order:
+            dirty = c.bind("dirty", table.dirty)
+            code.line(f"{dirty}[{v.window}] = {dirty}.pop({v.window})")
     _write_tombstone_time(c, spec, v, entry)
     code.line(f"{entry}[2] = {v.headers}")  # a flush forwards those of the last update
 

@@ -41,6 +41,7 @@ class _Task(Protocol):
 
     id: Any
     statistics: Any
+    origins: Any
 
     @property
     def current(self) -> CurrentRecord | None: ...
@@ -146,10 +147,13 @@ class TaskErrors:
                 current.headers,
             )
             goes_on = self._goes_on(
-                DESERIALIZATION, self._context(None, current.timestamp, ()), record, error
+                DESERIALIZATION,
+                self._context(None, current.timestamp, current.headers),
+                record,
+                error,
             )
         else:  # of a source, or of a sink right behind one, which nothing guards
-            context = self._context(explained.processor, current.timestamp, ())
+            context = self._context(explained.processor, current.timestamp, current.headers)
             record = Record(
                 columns.keys[index], columns.values[index], current.timestamp, current.headers
             )
@@ -216,21 +220,12 @@ class TaskErrors:
     def _context(
         self, node: str | None, timestamp: int, headers: Headers | None
     ) -> ErrorHandlerContext:
-        current, task_id = self._task.current, str(self._task.id)
-        if current is None:  # a cache is flushed, or a punctuator forwards
-            return ErrorHandlerContext(None, -1, -1, headers or (), node, task_id, timestamp)
-        columns, index = current.place
-        return ErrorHandlerContext(
-            columns.topic,
-            columns.partition,
-            current.offset,
-            current.headers,
-            node,
-            task_id,
-            current.timestamp,
-            columns.keys[index],
-            columns.values[index],
-        )
+        task = self._task
+        at = (*(task.origins.known or (None, -1, -1)), headers or (), node, str(task.id), timestamp)
+        if task.current is None:  # a cache is flushed, or a punctuator forwards
+            return ErrorHandlerContext(*at)
+        columns, index = task.current.place
+        return ErrorHandlerContext(*at, columns.keys[index], columns.values[index])
 
     def _write(self, letters: Sequence[ProducerRecord]) -> None:
         for letter in letters:

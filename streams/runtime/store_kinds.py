@@ -11,6 +11,7 @@ from aliran.storage.state import (
     KeyValueBytesStore,
     KeyValueStore,
     LruBytesStore,
+    LruKeyValueStore,
     MemorySessionStore,
     MemoryWindowStore,
     RecordBuffer,
@@ -73,8 +74,6 @@ def open_view(
     current_time: Callable[[], int],
 ) -> Any:
     """Return a store as processors of the user's and tests see it."""
-    if kind == "lru":  # as by Kafka: those of tables, which carry times, do not log evictions
-        store.on_evict = lambda key: log_change(key, None, current_time())
     if kind not in _VIEWS:  # a buffer, which nobody looks into
         return store
     view = _VIEWS[kind]
@@ -166,7 +165,7 @@ _OPENERS: Mapping[op.StoreKind, Opener] = {
 _VIEWS: Mapping[op.StoreKind, Callable[..., Any]] = {
     "key-value": KeyValueStore,
     "timestamped": TimestampedKeyValueStore,
-    "lru": KeyValueStore,
+    "lru": LruKeyValueStore,  # as by Kafka, one with times does not log evictions
     "timestamped-lru": TimestampedKeyValueStore,
     "versioned": VersionedKeyValueStore,
     "window": WindowStore,

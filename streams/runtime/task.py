@@ -120,6 +120,8 @@ class TaskEnvironment:
         global_stores: The stores that all tasks read.
         outer_join_emit_interval_ms: See `StreamsConfig`.
         window_emit_interval_ms: See `StreamsConfig`.
+        keeps_put_order: Whether a cache is flushed in the order of the last puts, as Kafka's, not
+            of the first ones; for the test driver, where all that one record puts has one key.
         keeps_send_order: Whether topics are drained in the order of their first record; for the
             test driver, which feeds what it drains to the topics' readers in that order.
     """
@@ -138,6 +140,7 @@ class TaskEnvironment:
     outer_join_emit_interval_ms: int = 1000
     window_emit_interval_ms: int = 1000
     keeps_send_order: bool = False
+    keeps_put_order: bool = False
 
 
 class StreamTask:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from broker_process import BrokerProcess
+from jvm_programs import resolve_class_path
 
 with warnings.catch_warnings():
     # kafka-python reads its schemas in an old way, when it is first imported
@@ -23,6 +24,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
     """A running `aliran broker`, shared by the tests of one worker."""
     with BrokerProcess(tmp_path_factory.mktemp("broker") / "data") as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def class_path() -> str:
+    """The class path of Kafka's tools."""
+    try:
+        return resolve_class_path()
+    except RuntimeError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import confluent_kafka
 import pytest
 from broker_process import BrokerProcess
 from foreign_clients import CODECS, Sent, write_confluent
+from jvm_programs import QUICK, running
 
 pytestmark = [
     pytest.mark.compat,
@@ -27,33 +28,10 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("mvn") is None, reason="needs Maven to fetch Kafka's jars"),
 ]
 
-CLIENTS = Path(__file__).parent / "jvm" / "clients"
-BUILD = Path(__file__).parents[2] / "build" / "compat-jvm"
-QUICK = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
 TOOLS = "org.apache.kafka.tools"
 GROUPS = f"{TOOLS}.consumer.group.ConsumerGroupCommand"
 CONFIGS = "kafka.admin.ConfigCommand"
 Tool = Callable[..., str]
-
-
-@pytest.fixture(scope="session")
-def class_path() -> str:
-    """The class path of Kafka's tools."""
-    pom = CLIENTS / "pom.xml"
-    listing = BUILD / "classpath"
-    if not listing.exists() or listing.stat().st_mtime < pom.stat().st_mtime:
-        BUILD.mkdir(parents=True, exist_ok=True)
-        words = ["mvn", "-q", "-B", "-f", str(pom), "dependency:build-classpath"]
-        done = subprocess.run(
-            [*words, f"-Dmdep.outputFile={listing}"],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=110,
-        )
-        if done.returncode != 0:
-            pytest.skip(f"Maven could not fetch Kafka's jars: {done.stdout[-300:]}")
-    return listing.read_text().strip()
 
 
 @pytest.fixture
@@ -193,21 +171,9 @@ def test_kafka_streams_counts_words(
         for at in range(0, len(words), 4)
     ]
     write_confluent(server.address, f"{name}-lines", lines, "lz4")
-    program = [str(CLIENTS / "WordCount.java"), server.address, name, str(tmp_path / "state")]
-    process = subprocess.Popen(
-        ["java", *QUICK, "-cp", class_path, *program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
+    arguments = [server.address, name, str(tmp_path / "state")]
+    with running(class_path, "WordCount.java", *arguments):
         counts = read_counts(server.address, f"{name}-counts", Counter(words))
-        output, _ = process.communicate(timeout=40)
-        assert process.returncode == 0, output
-    finally:
-        process.kill()
-        process.communicate()
     assert counts == Counter(words)
     changelog = f"{name}-words-changelog"
     assert read_counts(server.address, changelog, Counter(words)) == Counter(words)
