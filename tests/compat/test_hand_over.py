@@ -50,13 +50,11 @@ def feed(address: str, application: str, part: app.Part) -> None:
 
 
 def result(address: str, application: str) -> app.Topics:
-    found = {
-        name: app.read_topic(address, f"{application}-{name}") for name in app.written(application)
-    }
+    found = {name: app.read_topic(address, f"{application}-{name}") for name in app.WRITTEN}
     for name in (*app.TABLES, "final"):  # wherever a key is, all of it is
         partitions = {(each.key, each.partition) for each in found[name]}
         assert len(partitions) == len({key for key, _ in partitions})
-    return app.Topics.of(application, found)
+    return app.Topics.of(found)
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="needs Java 17")
@@ -76,7 +74,8 @@ def test_one_goes_on_where_the_other_stopped(
         )
         with starts:
             feed(server.address, name, part)
-        assert result(server.address, name) == app.uninterrupted(name, parts[: number + 1])
+        expected = app.uninterrupted(name, parts[: number + 1])
+        assert result(server.address, name).differences(expected) == []
 
 
 def create_topics(server: BrokerProcess, application: str) -> None:
@@ -104,12 +103,12 @@ def test_aliran_goes_on_where_the_jvm_stopped_when_this_was_recorded(
             for partition, key, value, time_ms, headers in topic["records"]
         ]
         write_confluent(server.address, f"{name}-{topic['name']}", records, "none")
-    assert result(server.address, name) == app.uninterrupted(name, parts[:1])
+    assert result(server.address, name).differences(app.uninterrupted(name, parts[:1])) == []
     commit(server.address, name, head["committed"])
     with aliran(server.address, name, tmp_path / "state"):
         for part in parts[1:]:
             feed(server.address, name, part)
-    assert result(server.address, name) == app.uninterrupted(name, parts)
+    assert result(server.address, name).differences(app.uninterrupted(name, parts)) == []
 
 
 def data(text: str | None) -> bytes | None:
@@ -146,7 +145,7 @@ def record(address: str, application: str, seed: int, begin_ms: int, path: Path)
     path.parent.mkdir(exist_ok=True)
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
         file.write(f"{json.dumps({**head, 'committed': committed})}\n".encode())
-        for name in (*app.INPUTS, *app.written(application)):
+        for name in (*app.INPUTS, *app.WRITTEN):
             records = [row(each) for each in app.read_topic(address, f"{application}-{name}")]
             cleanup = "delete" if name == app.REPARTITION else "compact"
             line = json.dumps({"name": name, "cleanup": cleanup, "records": records})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import confluent_kafka
 from foreign_clients import PATIENCE_S, Found, Sent
@@ -63,7 +64,7 @@ def build(builder: StreamsBuilder, application: str) -> None:
     clicks.join(users, lambda page, user: f"{page} by {user}").to(f"{prefix}named")
     clicks.join(rates, lambda page, rate: f"{page} at {rate}").to(f"{prefix}rated")
     near = clicks.join(
-        orders, lambda page, order: f"{page} with {order}", "20s", grace="10s", store="near"
+        orders, lambda page, order: f"{page} with {order}", "20s", grace="1h", store="near"
     )
     near.to(f"{prefix}near")
     builder.add_state_store(Stores.persistent_key_value_store("seen", value=int))
@@ -73,7 +74,8 @@ def build(builder: StreamsBuilder, application: str) -> None:
 def parts(seed: int, begin_ms: int) -> list[Part]:
     """Return three parts of input, in the order of time; clicks and orders go over their seams."""
     rng = random.Random(seed)
-    now, made = begin_ms, []
+    now = begin_ms
+    made: list[Part] = []
     for _ in range(3):
         part: dict[str, list[Sent]] = {name: [] for name in INPUTS}
         for name in ("users", "rates"):
@@ -103,13 +105,15 @@ class Topics(NamedTuple):
     events: dict[str, list[tuple[bytes, bytes, int]]]
 
     @classmethod
-    def of(cls, application: str, records: Mapping[str, Iterable[Found]]) -> Topics:
+    def of(cls, records: Mapping[str, Iterable[Found]]) -> Topics:
         """Take the records of the topics by their names without the application's."""
-        rows = {}
+        rows: dict[str, dict[bytes, tuple[bytes | None, int]]] = {}
         for name in (*TABLES, *(f"{store}-changelog" for store in STORES)):
             latest = {each.key or b"": each for each in records[name]}
+            # A buffer's has the time of the commit, and what was seen before it: of caches.
+            seen = name != "final-store-changelog"
             rows[name] = {
-                key: (each.value, 0 if name.startswith("final-store") else each.timestamp)
+                key: (each.value, each.timestamp) if seen else (b"", 0)
                 for key, each in sorted(latest.items())
                 if each.value is not None
             }
@@ -125,18 +129,36 @@ class Topics(NamedTuple):
             )
         return cls(rows, events)
 
+    def differences(self, other: Topics) -> list[str]:
+        """Return what is not the same, a line each."""
+        found = []
+        for name, rows in self.rows.items():
+            found += [
+                f"{name} {key!r}: {rows.get(key)} {other.rows[name].get(key)}"
+                for key in sorted({*rows, *other.rows[name]})
+                if rows.get(key) != other.rows[name].get(key)
+            ]
+        for name, events in self.events.items():
+            one, two = Counter(events), Counter(other.events[name])
+            found += [f"{name} + {event}" for event in (one - two).elements()]
+            found += [f"{name} - {event}" for event in (two - one).elements()]
+        return found
 
-def written(application: str) -> list[str]:
-    """Return the topics that the application writes, without its name in front."""
-    changelogs = [f"{store}-changelog" for store in (*STORES, *JOINS)]
-    return [*TABLES, *EVENTS, *changelogs, REPARTITION]
+
+WRITTEN = [
+    *TABLES,
+    *EVENTS,
+    *(f"{store}-changelog" for store in (*STORES, *JOINS)),
+    REPARTITION,
+]
+"""The topics that the application writes, without its name in front."""
 
 
 def uninterrupted(application: str, all_parts: Iterable[Part]) -> Topics:
     """Return what the application comes to in one go, by the test driver."""
     builder = StreamsBuilder()
     build(builder, application)
-    found: dict[str, list[Found]] = {name: [] for name in written(application)}
+    found: dict[str, list[Found]] = {name: [] for name in WRITTEN}
     config = {"application_id": application, "cache_max_bytes": 0}
     with TopologyTestDriver(builder.build(), config) as driver:
         for part in all_parts:
@@ -150,7 +172,7 @@ def uninterrupted(application: str, all_parts: Iterable[Part]) -> Topics:
             while (record := driver.read_raw(f"{application}-{name}")) is not None:
                 row = (record.key, record.value, record.timestamp, tuple(record.headers))
                 records.append(Found(0, len(records), *row))
-    return Topics.of(application, found)
+    return Topics.of(found)
 
 
 def read_topic(address: str, topic: str) -> list[Found]:
@@ -163,16 +185,17 @@ def read_topic(address: str, topic: str) -> list[Found]:
         partitions = consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions
         for number in sorted(partitions):
             place = confluent_kafka.TopicPartition(topic, number, 0)
-            low, high = consumer.get_watermark_offsets(place, timeout=PATIENCE_S)
+            ends = consumer.get_watermark_offsets(place, timeout=PATIENCE_S)
+            assert ends is not None
             consumer.assign([place])
-            offset = low
-            while offset < high:
-                for message in consumer.consume(1_000, timeout=1):
+            offset = ends[0]
+            while offset < ends[1]:
+                for message in consumer.consume(min(1_000, ends[1] - offset), timeout=1):
                     assert message.error() is None, message.error()
-                    offset = message.offset() + 1
-                    headers = tuple((n, v) for n, v in message.headers() or ())
-                    row = (message.key(), message.value(), message.timestamp()[1], headers)
-                    found.append(Found(number, message.offset(), *row))  # type: ignore[arg-type]
+                    offset = (message.offset() or 0) + 1
+                    headers: Any = tuple(message.headers() or ())
+                    row: Any = (message.key(), message.value(), message.timestamp()[1], headers)
+                    found.append(Found(number, offset - 1, *row))
     finally:
         consumer.close()
     return found
@@ -201,4 +224,5 @@ def _end(consumer: confluent_kafka.Consumer, place: confluent_kafka.TopicPartiti
     """Return the end of a partition; None while there is none, as before an application starts."""
     if place.topic not in consumer.list_topics(timeout=PATIENCE_S).topics:
         return None
-    return consumer.get_watermark_offsets(place, timeout=PATIENCE_S)[1]  # type: ignore[index]
+    ends: tuple[int, int] | None = consumer.get_watermark_offsets(place, timeout=PATIENCE_S)
+    return None if ends is None else ends[1]

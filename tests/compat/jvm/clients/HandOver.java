@@ -79,7 +79,7 @@ public class HandOver {
         clicks.join(users, (page, user) -> page + " by " + user).to(prefix + "named");
         clicks.join(rates, (page, rate) -> page + " at " + rate).to(prefix + "rated");
         clicks.join(orders, (page, order) -> page + " with " + order,
-                        JoinWindows.ofTimeDifferenceAndGrace(Duration.ofSeconds(20), Duration.ofSeconds(10)),
+                        JoinWindows.ofTimeDifferenceAndGrace(Duration.ofSeconds(20), Duration.ofHours(1)),
                         StreamJoined.with(text, text, text).withStoreName("near"))
                 .to(prefix + "near");
         builder.addStateStore(
