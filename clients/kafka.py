@@ -267,7 +267,7 @@ class KafkaTransport:
             if entry.error is not None:
                 raise self._watch.translate(entry.error, doing)
             if entry.offset >= 0:
-                decoded = position_metadata.decode(entry.metadata or "")
+                decoded = position_metadata.decode(metadata_of(entry))
                 found[TopicPartition(entry.topic, entry.partition)] = Position(
                     entry.offset, *decoded
                 )
@@ -447,3 +447,11 @@ def _exists_already(error: TransportError) -> bool:
         isinstance(cause, KafkaException)
         and error_of(cause).code() == KafkaError.TOPIC_ALREADY_EXISTS
     )
+
+
+def metadata_of(entry: KafkaPartition) -> str:
+    """Return the metadata of a committed offset, with what happens to lie behind it in memory."""
+    try:
+        return entry.metadata or ""
+    except UnicodeDecodeError as error:  # what lies there is no text
+        return error.object.decode("latin-1")

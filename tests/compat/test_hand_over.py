@@ -22,6 +22,8 @@ from broker_process import BrokerProcess
 from foreign_clients import PATIENCE_S, Found, Sent, write_confluent
 from jvm_programs import running
 
+from aliran.clients import position_metadata
+from aliran.clients.kafka import metadata_of
 from aliran.streams import KafkaStreams, StreamsBuilder
 
 pytestmark = [pytest.mark.compat, pytest.mark.xdist_group("jvm")]
@@ -59,6 +61,7 @@ def result(address: str, application: str) -> app.Topics:
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="needs Java 17")
 @pytest.mark.skipif(shutil.which("mvn") is None, reason="needs Maven to fetch Kafka's jars")
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("order", ["jvm aliran jvm", "aliran jvm aliran"])
 def test_one_goes_on_where_the_other_stopped(
     server: BrokerProcess, class_path: str, name: str, tmp_path: Path, order: str
@@ -80,9 +83,9 @@ def test_one_goes_on_where_the_other_stopped(
 
 def create_topics(server: BrokerProcess, application: str) -> None:
     for name in app.INPUTS:
-        server.create_topic(f"{application}-{name}", 1)
+        server.create_topic(f"{application}-{name}", 1, retention_ms="-1")
     for name in (*app.TABLES, *app.EVENTS):
-        server.create_topic(f"{application}-{name}", 3)
+        server.create_topic(f"{application}-{name}", 3, retention_ms="-1")
 
 
 def test_aliran_goes_on_where_the_jvm_stopped_when_this_was_recorded(
@@ -140,7 +143,10 @@ def record(address: str, application: str, seed: int, begin_ms: int, path: Path)
     places = [confluent_kafka.TopicPartition(f"{application}-{name}", 0) for name in read]
     positions = consumer.committed(places, timeout=PATIENCE_S)
     consumer.close()
-    committed = {n: (p.offset, p.metadata) for n, p in zip(read, positions, strict=True)}
+    committed = {}
+    for name, place in zip(read, positions, strict=True):
+        metadata = position_metadata.decode(metadata_of(place))
+        committed[name] = (place.offset, position_metadata.encode(*metadata))
     head = {"application": application, "seed": seed, "begin_ms": begin_ms}
     path.parent.mkdir(exist_ok=True)
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:

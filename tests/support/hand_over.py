@@ -23,6 +23,7 @@ from aliran.streams import (
     TopologyTestDriver,
 )
 
+PATIENCE_FOR_ALL_S = 100
 INPUTS = ("users", "rates", "orders", "clicks")
 TABLES = ("pages", "minutes", "visits")
 EVENTS = ("final", "named", "rated", "near", "seen")
@@ -204,7 +205,7 @@ def read_topic(address: str, topic: str) -> list[Found]:
 def wait_until_read(address: str, application: str, topics: Iterable[str]) -> None:
     """Wait until the application has committed all of these topics."""
     consumer = confluent_kafka.Consumer({"bootstrap.servers": address, "group.id": application})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_FOR_ALL_S
     try:
         places = [confluent_kafka.TopicPartition(topic, 0) for topic in topics]
         while time.monotonic() < deadline:
@@ -215,7 +216,7 @@ def wait_until_read(address: str, application: str, topics: Iterable[str]) -> No
             ):
                 return
             time.sleep(0.05)
-        raise AssertionError(f"after a minute: {committed}, ends {ends}")
+        raise AssertionError(f"not read in time: {committed}, ends {ends}")
     finally:
         consumer.close()
 
