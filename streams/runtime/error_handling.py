@@ -221,11 +221,22 @@ class TaskErrors:
         self, node: str | None, timestamp: int, headers: Headers | None
     ) -> ErrorHandlerContext:
         task = self._task
-        at = (*(task.origins.known or (None, -1, -1)), headers or (), node, str(task.id), timestamp)
-        if task.current is None:  # a cache is flushed, or a punctuator forwards
-            return ErrorHandlerContext(*at)
-        columns, index = task.current.place
-        return ErrorHandlerContext(*at, columns.keys[index], columns.values[index])
+        topic, partition, offset = task.origins.known or (None, -1, -1)
+        raw_key = raw_value = None
+        if task.current is not None:  # else a cache is flushed, or a punctuator forwards
+            columns, index = task.current.place
+            raw_key, raw_value = columns.keys[index], columns.values[index]
+        return ErrorHandlerContext(
+            topic,
+            partition,
+            offset,
+            headers or (),
+            node,
+            str(task.id),
+            timestamp,
+            raw_key,
+            raw_value,
+        )
 
     def _write(self, letters: Sequence[ProducerRecord]) -> None:
         for letter in letters:
