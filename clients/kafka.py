@@ -29,7 +29,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 
 from aliran.clients import kafka_settings as settings_of
 from aliran.clients import position_metadata
-from aliran.clients.kafka_errors import ErrorWatch, error_of
+from aliran.clients.kafka_errors import ErrorWatch, error_of, is_leader_change
 from aliran.clients.kafka_messages import to_columns
 from aliran.clients.kafka_producer import KafkaWriter
 from aliran.clients.kafka_reader import KafkaReader
@@ -318,6 +318,18 @@ class KafkaTransport:
     ) -> dict[TopicPartition, int]:
         if not partitions:
             return {}
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return self._ask_for_offsets(partitions, spec)
+            except TransportError as error:
+                if not is_leader_change(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+
+    def _ask_for_offsets(
+        self, partitions: Collection[TopicPartition], spec: OffsetSpec
+    ) -> dict[TopicPartition, int]:
         asked = self._admin.list_offsets(
             {KafkaPartition(*tp): spec for tp in partitions},
             isolation_level=IsolationLevel.READ_COMMITTED,

@@ -35,6 +35,14 @@ _UNKNOWN_TOPIC = frozenset(
         KafkaError._UNKNOWN_PARTITION,
     }
 )
+_LEADER_CHANGES = frozenset(
+    {
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+    }
+)
 _NOT_ALLOWED = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -165,3 +173,9 @@ def error_of(exception: KafkaException) -> KafkaError:
 def _is_harmless(error: KafkaError) -> bool:
     """Tell whether librdkafka goes on by itself after what a message carries as its error."""
     return not error.fatal() and (error.code() in _HARMLESS or bool(error.retriable()))
+
+
+def is_leader_change(error: TransportError) -> bool:
+    """Tell whether an error passes by itself: a partition is new, or has another leader."""
+    cause = error.__cause__
+    return isinstance(cause, KafkaException) and error_of(cause).code() in _LEADER_CHANGES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -23,15 +24,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield broker.address
 
 
-@pytest.fixture(params=["embedded", "kafka"])
+@pytest.fixture(params=["embedded", "kafka", "real-kafka"])
 def make_app(request: pytest.FixtureRequest, tmp_path: Path) -> MakeApp:
     """Return a way to make an application with an id of its own, the same at each call."""
-    name = f"app-{next(_numbers)}"
+    name, real = f"app-{next(_numbers)}", os.environ.get("ALIRAN_TEST_KAFKA")
+    if request.param == "real-kafka" and not real:
+        pytest.skip("set ALIRAN_TEST_KAFKA=host:port to run against a Kafka of yours")
 
     def make(**settings: Any) -> App:
         if request.param == "embedded":
             config = {"num.partitions": 3}
             return App(name, data_dir=str(tmp_path), broker_config=config, **settings)
+        if request.param == "real-kafka":
+            return App(f"{name}-{os.getpid()}", real, state_dir=str(tmp_path / "state"), **settings)
         server = request.getfixturevalue("server")
         return App(name, server, state_dir=str(tmp_path / "state"), **settings)
 
