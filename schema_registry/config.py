@@ -29,6 +29,9 @@ class RegistryConfig:
         advertise: "HOST:PORT" by which the others of the group reach this one; None for where it
             listens (`host.name`).
         eligible: Whether it may lead (`leader.eligibility`).
+        session_timeout_ms: How long a registry that is silent keeps its place in the group
+            (`kafkagroup.session.timeout.ms`).
+        leader_wait_s: How long a write waits while no registry leads.
         kafka: Settings of librdkafka for a cluster, by its names.
     """
 
@@ -43,4 +46,6 @@ class RegistryConfig:
     group_id: str = "schema-registry"
     advertise: str | None = None
     eligible: bool = True
+    session_timeout_ms: int = 10_000
+    leader_wait_s: float = 5.0
     kafka: Mapping[str, Any] = field(default_factory=dict)

@@ -29,7 +29,6 @@ logger: logging.Logger = logging.getLogger("aliran.schema_registry")
 
 SESSION_TIMEOUT_MS = 10_000
 REBALANCE_TIMEOUT_MS = 60_000
-_HEARTBEAT_S = 1.0
 _RETRY_S = 0.3
 _DUPLICATE_URLS = 1
 _PROTOCOL_TYPE, _PROTOCOL = "sr", "v0"
@@ -93,6 +92,7 @@ class Election:
         identity: Where this registry can be reached.
         group_id: Name of the group.
         on_leading: Called before this registry leads: it must have read all that others wrote.
+        session_timeout_ms: How long the broker waits for a sign of life of a member.
     """
 
     def __init__(
@@ -102,12 +102,16 @@ class Election:
         identity: Identity,
         group_id: str,
         on_leading: Callable[[], None],
+        *,
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
     ) -> None:
         self._bootstrap = [one.strip() for one in bootstrap_servers.split(",") if one.strip()]
         self._settings = settings
         self._identity = identity
         self._group_id = group_id
         self._on_leading = on_leading
+        self._session_timeout_ms = session_timeout_ms
+        self._heartbeat_s = session_timeout_ms / 10_000
         self._leader: Identity | None = None
         self._member_id = ""
         self._generation = -1
@@ -184,7 +188,7 @@ class Election:
         if self._identity.leader and not self.is_leader:
             self._on_leading()
         self._set_leader(leader)
-        while not self._closing.wait(_HEARTBEAT_S):
+        while not self._closing.wait(self._heartbeat_s):
             self._beat(self._connection)
 
     def _connect_to_coordinator(self) -> GroupConnection:
@@ -214,7 +218,7 @@ class Election:
         metadata = msgspec.json.encode(self._identity)
         request = JoinGroupRequest(
             group_id=self._group_id,
-            session_timeout_ms=SESSION_TIMEOUT_MS,
+            session_timeout_ms=self._session_timeout_ms,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             member_id=self._member_id,
             protocol_type=_PROTOCOL_TYPE,
@@ -246,7 +250,7 @@ class Election:
             3,
         )
         self._check_membership(synced.error_code, "hearing who leads")
-        self._extend_lease(max(started, time.monotonic() - _HEARTBEAT_S))
+        self._extend_lease(max(started, time.monotonic() - self._heartbeat_s))
         return msgspec.json.decode(synced.assignment, type=Assignment)
 
     def _beat(self, connection: GroupConnection) -> None:
@@ -267,7 +271,7 @@ class Election:
         self._extend_lease(started)
 
     def _extend_lease(self, since: float) -> None:
-        self._lease_ends = since + SESSION_TIMEOUT_MS / 1000 * 0.8
+        self._lease_ends = since + self._session_timeout_ms / 1000 * 0.8
 
     def _check_membership(self, code: int, doing: str) -> None:
         if code in {ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.ILLEGAL_GENERATION}:

@@ -15,9 +15,7 @@ from aliran.schema_registry.log import SchemaLog
 
 _FORWARDED = "x-forward"
 _HEADERS = ("accept", "authorization", "content-type")
-_LEADER_WAIT_S = 5.0
-_ATTEMPTS = 10
-_PAUSE_S = 0.3
+_PAUSE_S = 0.2
 _TIMEOUT_S = 60.0
 _THREADS = 8
 
@@ -29,14 +27,20 @@ class Forwarder:
         election: Knows who leads.
         log: Waits until what the leader wrote has arrived here too.
         tls: How the leader's certificate is checked, where it uses TLS; None for the usual way.
+        wait_s: How long a request waits while nobody leads.
     """
 
     def __init__(
-        self, election: Election, log: SchemaLog, tls: ssl.SSLContext | None = None
+        self,
+        election: Election,
+        log: SchemaLog,
+        tls: ssl.SSLContext | None = None,
+        wait_s: float = 5.0,
     ) -> None:
         self._election = election
         self._log = log
         self._tls = tls
+        self._wait_s = wait_s
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aliran-forward")
 
     async def __call__(self, request: Request) -> tuple[int, bytes] | None:
@@ -56,11 +60,13 @@ class Forwarder:
         self._threads.shutdown()
 
     def _send_on(self, request: Request) -> tuple[int, bytes] | None:
-        deadline = time.monotonic() + _LEADER_WAIT_S
+        deadline = time.monotonic() + self._wait_s
         problem = ""
-        for attempt in range(_ATTEMPTS):
-            if attempt:
+        attempts = 0
+        while attempts == 0 or time.monotonic() < deadline:
+            if attempts:
                 time.sleep(_PAUSE_S)
+            attempts += 1
             leader = self._election.wait_for_leader(max(0.0, deadline - time.monotonic()))
             if self._election.is_leader:
                 return None

@@ -363,6 +363,14 @@ class Registry:
             raise errors.SchemaNotFoundError
         return found
 
+    def find_registered(self, subject: str, wanted: Registration) -> Registered | None:
+        """Return what `register` would return without writing; None where it might write."""
+        config = self.state.config(subject)
+        plain = Registration(content=wanted.content, normalize=wanted.normalize)
+        if wanted != plain or config.has_contract:
+            return None
+        return self._look_up(subject, wanted.content, normalize=wanted.normalize, deleted=False)
+
     def _look_up(
         self, subject: str, content: Schema, *, normalize: bool, deleted: bool
     ) -> Registered | None:

@@ -184,10 +184,11 @@ class RegistryServer:
             Identity(host=host, port=port, scheme=self._scheme, master_eligibility=config.eligible),
             config.group_id,
             log.write_noop,
+            session_timeout_ms=config.session_timeout_ms,
         )
         election.start()
         self._cleanup.callback(election.close)
-        forwarder = Forwarder(election, log, self._trust())
+        forwarder = Forwarder(election, log, self._trust(), config.leader_wait_s)
         self._cleanup.callback(forwarder.close)
         return log, log.cluster_id, forwarder
 

@@ -91,6 +91,11 @@ def _value(name: str, text: str, kind: str) -> object:
         if not text.isdigit():
             raise ConfigError(f"{name} must be a whole number, not {text!r}")
         return int(text)
+    if kind == "float":
+        try:
+            return float(text)
+        except ValueError:
+            raise ConfigError(f"{name} must be a number, not {text!r}") from None
     if kind == "bool":
         if text.lower() not in _TRUE | _FALSE:
             raise ConfigError(f"{name} must be true or false, not {text!r}")

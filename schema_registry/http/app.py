@@ -143,11 +143,15 @@ class RegistryApp:
             request.principal.check(subject, writes=writes)
         if route.work is Work.READ:
             return 200, route.handler(request, *segments)
+        loop = asyncio.get_running_loop()
         if writes and self._forward is not None:
+            if route.known is not None:
+                known = await loop.run_in_executor(self._threads, route.known, request, *segments)
+                if known is not None:
+                    return 200, known
             answer = await self._forward(request)
             if answer is not None:
                 return answer
-        loop = asyncio.get_running_loop()
         return 200, await loop.run_in_executor(self._threads, route.handler, request, *segments)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:

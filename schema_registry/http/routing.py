@@ -37,12 +37,15 @@ class Route:
         pattern: Path whose segments in braces are variable.
         handler: What answers.
         work: Where it may run.
+        known: What may know the answer to a WRITE without changing anything, tried by registries
+            that do not lead; returns None where it does not.
     """
 
     method: str
     pattern: str
     handler: Handler
     work: Work
+    known: Handler | None = None
 
     @property
     def about_subject(self) -> bool:

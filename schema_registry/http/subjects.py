@@ -47,7 +47,9 @@ class SubjectRoutes:
         yield Route("POST", "/subjects/{subject}", self._look_up, Work.THINK)
         yield Route("GET", "/subjects/{subject}/metadata", self._with_metadata, Work.READ)
         yield Route("GET", "/subjects/{subject}/versions", self._versions, Work.READ)
-        yield Route("POST", "/subjects/{subject}/versions", self._register, Work.WRITE)
+        yield Route(
+            "POST", "/subjects/{subject}/versions", self._register, Work.WRITE, self._registered
+        )
         yield Route("GET", _VERSION, self._version, Work.READ)
         yield Route("GET", f"{_VERSION}/schema", self._version_text, Work.READ)
         yield Route("GET", f"{_VERSION}/referencedby", self._referenced_by, Work.READ)
@@ -111,6 +113,13 @@ class SubjectRoutes:
         wanted = body.registration(normalize=request.flag("normalize"), force=request.flag("force"))
         row = self._registry.register(normalize(subject), wanted)
         return replace(self._shaped(row, request), subject=None)
+
+    def _registered(self, request: Request, subject: str) -> Any:
+        """Return what registering answers where the schema is registered already, else None."""
+        body = request.json(SchemaBody)
+        wanted = body.registration(normalize=request.flag("normalize"), force=False)
+        row = self._registry.find_registered(normalize(subject), wanted)
+        return None if row is None else replace(self._shaped(row, request), subject=None)
 
     def _tag(self, request: Request, subject: str, version: str) -> Any:
         if not is_valid(subject):
