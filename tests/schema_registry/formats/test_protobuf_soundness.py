@@ -52,7 +52,8 @@ class Author:
         )
 
     def body(self, fields: list[dict[str, Any]]) -> str:
-        lines, one_ofs = [], {}
+        lines: list[str] = []
+        one_ofs: dict[str, list[str]] = {}
         for each in fields:
             name = f"{each['type']} f{each['number']} = {each['number']};"
             if each["label"].startswith("oneof"):

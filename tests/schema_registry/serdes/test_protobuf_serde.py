@@ -132,7 +132,7 @@ def test_data_of_others_is_told(client: Any, data: bytes) -> None:
 
 def test_wrong_values_are_told(client: Any) -> None:
     with pytest.raises(ConfigError, match="no message class"):
-        ProtobufSerde(dict, client)  # type: ignore[type-var]
+        ProtobufSerde(dict, client)
     serde = ProtobufSerde(messages()("shop.Other"), client).for_topic("t", is_key=False)
     with pytest.raises(SerializationError, match="Other messages"):
         serde.serialize(order())
