@@ -79,7 +79,18 @@ _KINDS = {"process": "fn", "processValues": "fn", "handProcessor": "fn", "aggreg
 
 _MORE: tuple[str, ...]
 _MORE = ("emitOnClose", "close", "limit", "records", "bytes", "shut", "chosen", "partitioned")
-_MORE += ("partitions", "picky", "grace", "extractor", "undo", "keyed", "names", "default", "log")
+_MORE += (
+    "partitions",
+    "picky",
+    "grace",
+    "extractor",
+    "undo",
+    "pattern",
+    "keyed",
+    "names",
+    "default",
+    "log",
+)
 
 
 def _labels(s: Statement) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from os import devnull
@@ -45,8 +46,10 @@ EXTRACTORS = {
 
 @operator("stream")
 def _stream(p: Program, s: Statement) -> Handle:
-    types = p.topics[s.args["topics"][0]]
-    return Handle(p.builder.stream(s.args["topics"], consumed(s, types)), *types)
+    topics = s.args["topics"]
+    types = p.topics[topics[0]]
+    named_topics = re.compile("|".join(topics)) if s.args.get("pattern") else topics
+    return Handle(p.builder.stream(named_topics, consumed(s, types)), *types)
 
 
 @choice("stream", "new stream")
@@ -55,7 +58,9 @@ def _draw_stream(g: Generator, topic: int) -> Draft:
     topics = [f"in{topic}"]
     if g.chance(0.1):
         topics.append(g.topic(*types))
-    args = {"extractor": g.pick(EXTRACTORS)} if g.chance(0.06) else {}
+    args: dict[str, Any] = {"extractor": g.pick(EXTRACTORS)} if g.chance(0.06) else {}
+    if g.chance(0.04):
+        args["pattern"] = True
     return Statement("stream", (), {"topics": topics, **args, **g.name()}), Shape("stream", *types)
 
 

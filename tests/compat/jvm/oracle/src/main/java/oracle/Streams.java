@@ -12,6 +12,7 @@ import static oracle.Program.serde;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 import oracle.Functions.Flat;
 import oracle.Functions.Fn;
 import oracle.Functions.Mapper;
@@ -40,7 +41,9 @@ final class Streams {
             case "stream" -> {
                 final List<String> topics = s.texts("topics");
                 final String[] types = program.topics.get(topics.get(0));
-                yield new Handle(program.builder.stream(topics, consumed(s, types)), types[0], types[1]);
+                yield new Handle(s.flag("pattern")
+                    ? program.builder.stream(Pattern.compile(String.join("|", topics)), consumed(s, types))
+                    : program.builder.stream(topics, consumed(s, types)), types[0], types[1]);
             }
             case "filter" -> {
                 final Predicate test = predicate(s.text("fn"));
