@@ -191,6 +191,8 @@ class KeyValueStore(ReadOnlyKeyValueStore[K, V]):
 class LruKeyValueStore(KeyValueStore[K, V]):
     """The same over a store that lets go of what was used longest ago, and logs that too."""
 
+    _store: LruBytesStore
+
     def put_all(self, items: Iterable[tuple[K, V | None]]) -> None:
         """Set many values; all are written before the first is logged, as by Kafka."""
         self._log_evictions()
