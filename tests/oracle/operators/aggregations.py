@@ -76,6 +76,18 @@ def _draw_cogroup(g: Generator, at: int) -> Draft:
 # ---------------------------------------------------------------------------- windows
 
 
+class Gaps(api.Windows):
+    """Windows with gaps as long as they are; what falls into one belongs to none."""
+
+    def __init__(self, size_ms: int, grace_ms: int) -> None:
+        self.size_ms = size_ms
+        self.grace_ms = grace_ms
+
+    def windows_for(self, timestamp_ms: int) -> list[tuple[int, int]]:
+        start = timestamp_ms - timestamp_ms % (2 * self.size_ms)
+        return [(start, start + self.size_ms)] if timestamp_ms < start + self.size_ms else []
+
+
 @operator("windowedBy")
 def _windowed_by(p: Program, s: Statement) -> Handle:
     of, a = p.of(s), s.args
@@ -88,6 +100,8 @@ def _windowed_by(p: Program, s: Statement) -> Handle:
         windows = named_api.SlidingWindows.of_time_difference_and_grace(a["size"], a["grace"])
     elif a["kind"] == "session":
         windows = named_api.SessionWindows.of_inactivity_gap_and_grace(a["gap"], a["grace"])
+    elif a["kind"] == "custom":
+        windows = Gaps(a["size"], a["grace"])
     else:
         windows = named_api.UnlimitedWindows.of().start_on(a["start"])
     group = of.object.windowed_by(windows)
@@ -97,18 +111,11 @@ def _windowed_by(p: Program, s: Statement) -> Handle:
     return of.now(Windowing(group, f"{prefix}:{of.key}", a["kind"] == "session"))
 
 
-_KINDS = {
-    "time": "TimeWindows",
-    "sliding": "SlidingWindows",
-    "session": "SessionWindows",
-    "unlimited": "UnlimitedWindows",
-}
+_KINDS = (*("time", "sliding", "session", "unlimited") * 3, "time", "custom")
 
 
 def _draw_windows(g: Generator, at: int, *, cogrouped: bool) -> Draft:
-    kinds = [kind for kind, name in _KINDS.items() if hasattr(api, name)]
-    kind = g.pick(kinds * 3 if "unlimited" not in kinds else [*kinds * 3, "time"])
-    here = g.shapes[at]
+    here, kind = g.shapes[at], g.pick(_KINDS)
     args: dict[str, Any] = {"kind": kind}
     if kind == "unlimited":
         args["start"] = g.pick((0, 3)) * g.unit
@@ -117,7 +124,7 @@ def _draw_windows(g: Generator, at: int, *, cogrouped: bool) -> Draft:
         args["gap" if kind == "session" else "size"] = size = g.duration((2, 3, 5, 10))
         if kind == "time" and g.chance(0.5):
             args["advance"] = g.pick([n for n in (1, 2, 3, 5) if n * g.unit <= size]) * g.unit
-        if hasattr(api, "EmitStrategy") and not cogrouped and g.chance(0.25):
+        if not cogrouped and g.chance(0.25):
             args["emitOnClose"] = True
     shape = replace(here, kind="windowed", windows=("co" if cogrouped else "") + kind)
     return g.then(at, "windowedBy", shape, **args)

@@ -10,6 +10,7 @@ import static oracle.Program.serde;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import oracle.Functions.Fn;
 import oracle.Functions.Folder;
 import oracle.Functions.Joiner;
@@ -35,6 +36,8 @@ import org.apache.kafka.streams.kstream.TimeWindowedCogroupedKStream;
 import org.apache.kafka.streams.kstream.TimeWindowedKStream;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.kstream.UnlimitedWindows;
+import org.apache.kafka.streams.kstream.Windows;
+import org.apache.kafka.streams.kstream.internals.TimeWindow;
 
 /** Groups, windows, and the tables made of them. */
 @SuppressWarnings({"unchecked", "rawtypes"})
@@ -102,6 +105,12 @@ final class Aggregations {
                     ? ((KGroupedStream) group).windowedBy(windows)
                     : ((CogroupedKStream) group).windowedBy(windows), close), key(s, "size"));
             }
+            case "custom" -> {
+                final Windows<TimeWindow> windows = new Gaps(s.number("size"), s.number("grace"));
+                return new Windowing(emitting(group instanceof KGroupedStream
+                    ? ((KGroupedStream) group).windowedBy(windows)
+                    : ((CogroupedKStream) group).windowedBy(windows), close), key(s, "size"));
+            }
             case "unlimited" -> {
                 final UnlimitedWindows windows = UnlimitedWindows.of()
                     .startOn(java.time.Instant.ofEpochMilli(s.number("start")));
@@ -115,6 +124,33 @@ final class Aggregations {
                     ? ((KGroupedStream) group).windowedBy(windows)
                     : ((CogroupedKStream) group).windowedBy(windows), close), "x:" + of.key());
             }
+        }
+    }
+
+    /** Windows with gaps as long as they are; what falls into one belongs to none. */
+    private static final class Gaps extends Windows<TimeWindow> {
+        private final long size;
+        private final long grace;
+
+        Gaps(final long size, final long grace) {
+            this.size = size;
+            this.grace = grace;
+        }
+
+        @Override
+        public Map<Long, TimeWindow> windowsFor(final long time) {
+            final long start = time - time % (2 * size);
+            return time < start + size ? Map.of(start, new TimeWindow(start, start + size)) : Map.of();
+        }
+
+        @Override
+        public long size() {
+            return size;
+        }
+
+        @Override
+        public long gracePeriodMs() {
+            return grace;
         }
     }
 
