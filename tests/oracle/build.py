@@ -112,11 +112,8 @@ def _program(scenario: Scenario, seen: list[str]) -> Program:
 
 def _said(scenario: Scenario) -> set[str]:
     """Return stores that `dsl.store.suppliers.class` does not decide about."""
-    own = {
-        s.args["store"]
-        for s in scenario.program
-        if "Store" in s.op or s.op in ("store", "handReadOnly", "handGlobal")
-    }
+    stores = (s.args.get("supplied", s.args) for s in scenario.program)
+    own = {args["store"] for args in stores if "memory" in args}
     mats = [s.args["mat"] for s in scenario.program if "mat" in s.args]
     return own | {mat["store"] for mat in mats if "store" in mat and "memory" in mat}
 

@@ -80,6 +80,8 @@ _KINDS = {"process": "fn", "processValues": "fn", "handProcessor": "fn", "aggreg
 _MORE: tuple[str, ...]
 _MORE = ("emitOnClose", "close", "limit", "records", "bytes", "shut", "chosen", "partitioned")
 _MORE += (
+    "supplied",
+    "timed",
     "partitions",
     "picky",
     "grace",

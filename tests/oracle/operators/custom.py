@@ -336,7 +336,13 @@ def own(s: Statement) -> Callable[[], Own]:
     """Return what makes the processor that a statement says."""
     a = s.args
     stores = list(a.get("looks", a.get("stores", ())))
-    return lambda: Own(a["fn"], stores, a.get("interval", 0), a.get("start", 0))
+
+    def make() -> Own:
+        return Own(a["fn"], stores, a.get("interval", 0), a.get("start", 0))
+
+    if "supplied" in a:  # the supplier brings the store along
+        make.stores = lambda: [store_of(Statement("store", (), a["supplied"]))]  # type: ignore[attr-defined]
+    return make
 
 
 @operator("process")
@@ -372,6 +378,11 @@ def draw_process(g: Generator, fn: str, op: str = "store") -> dict[str, Any] | N
         if store is None:
             return None
         args["stores"] = [store]
+        last = g.program[-1]
+        if last.op == op == "store" and last.args["store"] == store and g.chance(0.2):
+            g.program.pop()
+            g.shapes.pop()
+            args |= {"supplied": last.args, "looks": args.pop("stores")}
     if fn.startswith("tick") or fn == "sweep":
         args["interval"] = max(1, g.duration((1, 5, 10)))
     if fn == "tickFrom":

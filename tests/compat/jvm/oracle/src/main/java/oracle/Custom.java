@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import oracle.Program.Handle;
 import oracle.Program.Statement;
 import org.apache.kafka.common.header.Headers;
@@ -25,6 +26,7 @@ import org.apache.kafka.streams.processor.api.ContextualFixedKeyProcessor;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.FixedKeyProcessorSupplier;
 import org.apache.kafka.streams.processor.api.FixedKeyRecord;
+import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.ProcessorSupplier;
 import org.apache.kafka.streams.processor.api.Record;
@@ -118,7 +120,23 @@ final class Custom {
         void call(ProcessorContext<Object, Object> context, Object store, Record<Object, Object> record);
     }
 
+    /** With "supplied" the supplier brings the store along. */
     static ProcessorSupplier<Object, Object, Object, Object> processor(final Statement s) {
+        final ProcessorSupplier<Object, Object, Object, Object> made = bareProcessor(s);
+        return !s.has("supplied") ? made : new ProcessorSupplier<>() {
+            @Override
+            public Processor<Object, Object, Object, Object> get() {
+                return made.get();
+            }
+
+            @Override
+            public Set<StoreBuilder<?>> stores() {
+                return Set.of(store(s.inner("supplied")));
+            }
+        };
+    }
+
+    private static ProcessorSupplier<Object, Object, Object, Object> bareProcessor(final Statement s) {
         final List<String> stores = s.texts(s.has("looks") ? "looks" : "stores");
         final long interval = s.number("interval");
         final String fn = s.text("fn");

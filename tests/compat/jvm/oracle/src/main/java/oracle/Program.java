@@ -59,6 +59,11 @@ final class Program {
             return handles.get(json.get("of").get(index).intValue());
         }
 
+        /** Another statement, within the arguments of this one. */
+        Statement inner(final String name) {
+            return new Statement(json.get(name));
+        }
+
         int ofs() {
             return json.path("of").size();
         }
