@@ -137,6 +137,64 @@ class ModeNotFoundError(RegistryError):
         super().__init__(f"Subject '{subject}' does not have subject-level mode configured")
 
 
+class AssociationNotFoundError(RegistryError):
+    """A resource has no association."""
+
+    status, error_code = 404, 40410
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(f"Association for '{resource}' not found.")
+
+
+class AssociationForResourceExistsError(RegistryError):
+    """A resource has an association of this type already, and it is another one."""
+
+    status, error_code = 409, 40903
+
+    def __init__(self, association_type: str, resource: str) -> None:
+        super().__init__(
+            f"An association of type '{association_type}' already exists for resource '{resource}'"
+        )
+
+
+class AssociationForSubjectExistsError(RegistryError):
+    """A subject that a resource is to own belongs to another one."""
+
+    status, error_code = 409, 40904
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"An association already exists for subject '{subject}'")
+
+
+class StrongAssociationExistsError(RegistryError):
+    """A subject is owned by another resource."""
+
+    status, error_code = 409, 40905
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"A strong association already exists for subject '{subject}'")
+
+
+class NoActiveVersionError(RegistryError):
+    """A subject has no version that an association could mean."""
+
+    status, error_code = 409, 40907
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"No active (non-deleted) version exists for subject '{subject}'")
+
+
+class AssociationFrozenError(RegistryError):
+    """An association cannot be changed."""
+
+    status, error_code = 409, 40908
+
+    def __init__(self, association_type: str, subject: str) -> None:
+        super().__init__(
+            f"The association of type  '{association_type}' is frozen for subject '{subject}'"
+        )
+
+
 class IncompatibleSchemaError(RegistryError):
     """A schema breaks the compatibility level of its subject.
 
@@ -240,6 +298,17 @@ class ContextNotEmptyError(RegistryError):
 
     def __init__(self, context: str) -> None:
         super().__init__(f"The specified context '{context}' is not empty.")
+
+
+class InvalidAssociationError(RegistryError):
+    """A property of an association cannot be what it is asked to be."""
+
+    status, error_code = 422, 42212
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(
+            f"The association specified an invalid value for property: '{name}', detail: {detail}"
+        )
 
 
 class StoreError(RegistryError):

@@ -130,6 +130,39 @@ class ContextId(Model, frozen=True):
     id: int
 
 
+Lifecycle: TypeAlias = Literal["STRONG", "WEAK"]
+
+
+class Association(Model, frozen=True, kw_only=True):
+    """A subject that belongs to a resource. Confluent: `Association`.
+
+    Attributes:
+        subject: Full name of the subject.
+        guid: Its own name, which no other has.
+        resource_name: Of a topic: its name.
+        resource_namespace: Of a topic: the id of its cluster.
+        resource_id: What stays when the name is used again.
+        resource_type: "topic".
+        association_type: "key" or "value".
+        lifecycle: STRONG when the resource owns the subject.
+        frozen: Whether it cannot be changed.
+        created_ms: When it was made, epoch milliseconds.
+        updated_ms: When it was last changed.
+    """
+
+    subject: str
+    guid: str
+    resource_name: str
+    resource_namespace: str
+    resource_id: str
+    resource_type: str = msgspec.field(default_factory=lambda: "topic")
+    association_type: str
+    lifecycle: Lifecycle
+    frozen: bool
+    created_ms: int | None = msgspec.field(default=None, name="createTs")
+    updated_ms: int | None = msgspec.field(default=None, name="updateTs")
+
+
 class Registered(msgspec.Struct, frozen=True):
     """A version of a subject, as the registry holds it in memory.
 

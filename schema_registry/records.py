@@ -14,7 +14,9 @@ import msgspec
 
 from aliran.schema_registry.guid import content_hash
 from aliran.schema_registry.models import (
+    Association,
     Config,
+    Lifecycle,
     Metadata,
     Mode,
     Model,
@@ -34,6 +36,10 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True):
 
     keytype: str
     tenant: str | None = None
+    resource_name: str | None = msgspec.field(default=None, name="resourceName")
+    resource_namespace: str | None = msgspec.field(default=None, name="resourceNamespace")
+    resource_type: str | None = msgspec.field(default=None, name="resourceType")
+    association_type: str | None = msgspec.field(default=None, name="associationType")
     context: str | None = None
     subject: str | None = None
     version: int | None = None
@@ -68,6 +74,22 @@ class ModeValue(Model, frozen=True, kw_only=True):
     mode: Mode
 
 
+class AssociationValue(Model, frozen=True, kw_only=True):
+    """The value of an ASSOC row."""
+
+    subject: str
+    guid: str
+    tenant: str = msgspec.field(default_factory=lambda: "default")
+    resource_name: str
+    resource_namespace: str
+    resource_id: str
+    resource_type: str
+    association_type: str
+    lifecycle: Lifecycle
+    frozen: bool = msgspec.field(default_factory=bool)
+    create_ts: int | None = None
+
+
 class DeleteSubjectValue(Model, frozen=True):
     """The value of a DELETE_SUBJECT row: all versions up to this one are deleted softly."""
 
@@ -93,6 +115,9 @@ decode_config: Callable[[bytes], ConfigValue] = msgspec.json.Decoder(ConfigValue
 decode_mode: Callable[[bytes], ModeValue] = msgspec.json.Decoder(ModeValue).decode
 decode_delete_subject: Callable[[bytes], DeleteSubjectValue] = msgspec.json.Decoder(
     DeleteSubjectValue
+).decode
+decode_association: Callable[[bytes], AssociationValue] = msgspec.json.Decoder(
+    AssociationValue
 ).decode
 decode_noop: Callable[[bytes], NoopValue] = msgspec.json.Decoder(NoopValue).decode
 
@@ -184,3 +209,47 @@ def context_row(context: str, *, exists: bool = True) -> Row:
 def noop_row(max_ids: Mapping[str, int]) -> Row:
     """Return the row that is written to find the end of the topic."""
     return _encode(Key("NOOP", magic=0)), _encode(NoopValue(max_ids=dict(max_ids)))
+
+
+def association_row(one: Association, *, exists: bool = True) -> Row:
+    """Return the row of an association, or that which takes it away."""
+    key = Key(
+        "ASSOC",
+        tenant="default",
+        resource_name=one.resource_name,
+        resource_namespace=one.resource_namespace,
+        resource_type=one.resource_type,
+        association_type=one.association_type,
+        subject=one.subject,
+        magic=0,
+    )
+    value = AssociationValue(
+        subject=one.subject,
+        guid=one.guid,
+        resource_name=one.resource_name,
+        resource_namespace=one.resource_namespace,
+        resource_id=one.resource_id,
+        resource_type=one.resource_type,
+        association_type=one.association_type,
+        lifecycle=one.lifecycle,
+        frozen=one.frozen,
+        create_ts=one.created_ms,
+    )
+    return _encode(key), _encode(value) if exists else None
+
+
+def association(value: AssociationValue, timestamp_ms: int) -> Association:
+    """Return what the value of an ASSOC row says."""
+    return Association(
+        subject=value.subject,
+        guid=value.guid,
+        resource_name=value.resource_name,
+        resource_namespace=value.resource_namespace,
+        resource_id=value.resource_id,
+        resource_type=value.resource_type,
+        association_type=value.association_type,
+        lifecycle=value.lifecycle,
+        frozen=value.frozen,
+        created_ms=value.create_ts or timestamp_ms,
+        updated_ms=timestamp_ms,
+    )

@@ -16,12 +16,14 @@ import uvicorn
 from aliran.broker.embedded import EmbeddedBroker
 from aliran.broker.server import format_address, parse_address
 from aliran.core.errors import AliranError
+from aliran.schema_registry.associations import Associations
 from aliran.schema_registry.changes import Changes
 from aliran.schema_registry.cluster_log import ClusterLog
 from aliran.schema_registry.config import RegistryConfig
 from aliran.schema_registry.election import Election, Identity
 from aliran.schema_registry.forwarding import Forwarder
 from aliran.schema_registry.http.app import RegistryApp
+from aliran.schema_registry.http.associations import AssociationRoutes
 from aliran.schema_registry.http.schemas import SchemaRoutes
 from aliran.schema_registry.http.settings import SettingRoutes
 from aliran.schema_registry.http.subjects import SubjectRoutes
@@ -124,7 +126,12 @@ class RegistryServer:
             subjects = SubjectRoutes(registry, queries, changes, schemas)
             settings = SettingRoutes(queries, changes, cluster_id, config.group_id)
             app = RegistryApp(
-                [*schemas.routes(), *subjects.routes(), *settings.routes()],
+                [
+                    *schemas.routes(),
+                    *subjects.routes(),
+                    *settings.routes(),
+                    *AssociationRoutes(Associations(registry, changes)).routes(),
+                ],
                 queries,
                 access=config.access,
                 forward=forward,

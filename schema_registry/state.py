@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from aliran.schema_registry import records
-from aliran.schema_registry.models import Config, Mode, Registered, Schema
+from aliran.schema_registry.models import Association, Config, Mode, Registered, Schema
 from aliran.schema_registry.subjects import (
     DEFAULT_CONTEXT,
     GLOBAL_CONTEXT,
@@ -61,6 +61,7 @@ class State:
         configs: Settings by subject or context; None for all.
         modes: Modes by subject or context; None for all.
         declared_contexts: Contexts that a row of their own makes exist.
+        associations: Subjects that belong to resources, by the key of their row.
         generation: Grows with every row, so that what was computed before can be dropped.
         skipped: How many rows were left out, by reason.
         rows: How many rows were applied.
@@ -73,6 +74,7 @@ class State:
         self.configs: dict[str | None, Config] = {}
         self.modes: dict[str | None, Mode] = {}
         self.declared_contexts: set[str] = set()
+        self.associations: dict[records.Key, Association] = {}
         self.generation: int = 0
         self.skipped: Counter[str] = Counter()
         self.rows: int = 0
@@ -83,6 +85,7 @@ class State:
             "DELETE_SUBJECT": self._apply_delete_subject,
             "CLEAR_SUBJECT": self._apply_clear_subject,
             "CONTEXT": self._apply_context,
+            "ASSOC": self._apply_association,
             "NOOP": self._apply_noop,
         }
 
@@ -164,6 +167,14 @@ class State:
             self.declared_contexts.discard(key.context)
         else:
             self.declared_contexts.add(key.context)
+
+    def _apply_association(self, key: records.Key, value: bytes | None, timestamp_ms: int) -> None:
+        if value is None:
+            self.associations.pop(key, None)
+        else:
+            self.associations[key] = records.association(
+                records.decode_association(value), timestamp_ms
+            )
 
     def _apply_noop(self, _key: records.Key, value: bytes | None, _timestamp_ms: int) -> None:
         if value:

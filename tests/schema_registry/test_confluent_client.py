@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from confluent_kafka.schema_registry import (
+    AssociationCreateOrUpdateInfo,
+    AssociationCreateOrUpdateRequest,
     AsyncSchemaRegistryClient,
     ConfigCompatibilityLevel,
     Schema,
@@ -165,15 +167,22 @@ def test_contexts(client: Any) -> None:
     assert client.get_contexts() == [".", ".staging"]
 
 
-def test_no_association_means_the_topics_name(client: Any) -> None:
-    with pytest.raises(SchemaRegistryError) as hit:
-        client.get_associations_by_resource_name("orders", "-", "topic", ["value"])
-    assert hit.value.http_status_code == 404
+def test_associations(client: Any) -> None:
+    assert client.get_associations_by_resource_name("orders", "-", "topic", ["value"]) == []
+    client.register_schema("shared", avro("a"))
+    wanted = AssociationCreateOrUpdateInfo("shared", "value", "WEAK", None, None, None)
+    client.create_association(
+        AssociationCreateOrUpdateRequest("orders", "lkc-1", "id-1", "topic", [wanted])
+    )
+    [found] = client.get_associations_by_resource_name("orders", "-", "topic", ["value"])
+    assert (found.subject, found.resource_namespace) == ("shared", "lkc-1")
+    client.delete_associations("id-1")
+    assert client.get_associations_by_resource_name("orders", "-", "topic", ["value"]) == []
 
 
 def test_no_method_is_left_out() -> None:
     called = set(re.findall(r"client\.(\w+)\(", Path(__file__).read_text()))
-    local = {"create_association", "delete_associations"} | {
+    local = {
         "clear_caches",
         "clear_latest_caches",
         "config",
