@@ -1,1 +1,1 @@
-"""Source and sink connectors (not built yet; see the README for what there is)."""
+"""Source and sink connectors: the data model, converters and transformations of Kafka Connect."""

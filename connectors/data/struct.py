@@ -1,0 +1,170 @@
+"""Records with named fields. Kafka: `Struct`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Self, TypeVar
+
+from aliran.connectors.data.java import class_text, text_of
+from aliran.connectors.data.schema import Field, Schema, Type
+from aliran.connectors.errors import DataError
+
+_T = TypeVar("_T")
+
+
+class Struct:
+    """Values of the fields of a schema, each checked when it is put.
+
+    `Struct(schema, {"id": 1}).put("name", "x")`; `struct["id"]`. A field that was not put is
+    None, or its default where it has one.
+
+    Raises:
+        DataError: The schema is no struct's, a field is unknown, or a value does not fit.
+    """
+
+    __slots__ = ("_values", "schema")
+
+    schema: Schema
+
+    def __init__(self, schema: Schema, values: Mapping[str, Any] | None = None) -> None:
+        if schema.type is not Type.STRUCT:
+            raise DataError(f"Not a struct schema: {schema}")
+        self.schema = schema
+        self._values: list[Any] = [None] * len(schema.fields)
+        for name, value in (values or {}).items():
+            self.put(name, value)
+
+    def _lookup(self, name: str) -> Field:
+        field = self.schema.field(name)
+        if field is None:
+            known = ", ".join(each.name for each in self.schema.fields)
+            raise DataError(f"{name} is not a valid field name (there are: {known})")
+        return field
+
+    def get(self, field: str | Field) -> Any:
+        """Return the value of a field, its default where it is None."""
+        found = self._lookup(field) if isinstance(field, str) else field
+        value = self._values[found.index]
+        return found.schema.default_value if value is None else value
+
+    __getitem__ = get
+
+    def get_without_default(self, field: str | Field) -> Any:
+        """Return the value of a field as it was put."""
+        return self._values[(self._lookup(field) if isinstance(field, str) else field).index]
+
+    def put(self, field: str | Field, value: Any) -> Self:
+        """Set a field and return this struct.
+
+        Raises:
+            DataError: The field is unknown, or the value does not fit its schema.
+        """
+        found = self._lookup(field) if isinstance(field, str) else field
+        schema = found.schema
+        if value is None or not schema.type.is_primitive or not schema.accepts_class_of(value):
+            schema.validate(value, found.name)
+        self._values[found.index] = value
+        return self
+
+    def validate(self) -> None:
+        """Check all fields; None stands where the field has a default.
+
+        Raises:
+            DataError: A required field without a default is None, or a value does not fit.
+        """
+        for field, value in zip(self.schema.fields, self._values, strict=True):
+            if value is None and (
+                field.schema.is_optional or field.schema.default_value is not None
+            ):
+                continue
+            field.schema.validate(value, field.name)
+
+    def _typed(self, name: str, of: Type, cls: type[_T]) -> _T | None:
+        field = self._lookup(name)
+        if field.schema.type is not of:
+            raise DataError(f"Field '{name}' is not of type {of}")
+        value = self._values[field.index]
+        if value is not None and not isinstance(value, cls):
+            raise DataError(f"Field '{name}' holds {class_text(value)}, a logical type")
+        return value
+
+    def get_int8(self, field: str) -> int | None:
+        """Return an INT8 field as it was put."""
+        return self._typed(field, Type.INT8, int)
+
+    def get_int16(self, field: str) -> int | None:
+        """Return an INT16 field as it was put."""
+        return self._typed(field, Type.INT16, int)
+
+    def get_int32(self, field: str) -> int | None:
+        """Return an INT32 field as it was put."""
+        return self._typed(field, Type.INT32, int)
+
+    def get_int64(self, field: str) -> int | None:
+        """Return an INT64 field as it was put."""
+        return self._typed(field, Type.INT64, int)
+
+    def get_float32(self, field: str) -> float | None:
+        """Return a FLOAT32 field as it was put."""
+        return self._typed(field, Type.FLOAT32, float)
+
+    def get_float64(self, field: str) -> float | None:
+        """Return a FLOAT64 field as it was put."""
+        return self._typed(field, Type.FLOAT64, float)
+
+    def get_boolean(self, field: str) -> bool | None:
+        """Return a BOOLEAN field as it was put."""
+        return self._typed(field, Type.BOOLEAN, bool)
+
+    def get_string(self, field: str) -> str | None:
+        """Return a STRING field as it was put."""
+        return self._typed(field, Type.STRING, str)
+
+    def get_bytes(self, field: str) -> bytes | None:
+        """Return a BYTES field as it was put."""
+        value = self._typed(field, Type.BYTES, object)
+        if isinstance(value, Decimal | dt.date):
+            raise DataError(f"Field '{field}' holds {class_text(value)}, a logical type")
+        return None if value is None else bytes(value)  # type: ignore[call-overload]
+
+    def get_array(self, field: str) -> list[Any] | None:
+        """Return an ARRAY field as it was put."""
+        value = self._typed(field, Type.ARRAY, object)
+        return None if value is None else list(value)  # type: ignore[call-overload]
+
+    def get_map(self, field: str) -> Mapping[Any, Any] | None:
+        """Return a MAP field as it was put."""
+        return self._typed(field, Type.MAP, Mapping)  # type: ignore[type-abstract]
+
+    def get_struct(self, field: str) -> Struct | None:
+        """Return a STRUCT field as it was put."""
+        return self._typed(field, Type.STRUCT, Struct)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields with their defaults, structs within as dicts as well."""
+        return {field.name: _plain(self.get(field)) for field in self.schema.fields}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Struct):
+            return False
+        return self.schema == other.schema and self._values == other._values
+
+    __hash__ = None  # type: ignore[assignment]  # fields change
+
+    def __repr__(self) -> str:
+        pairs = zip(self.schema.fields, self._values, strict=True)
+        return (
+            "Struct{" + ",".join(f"{f.name}={text_of(v)}" for f, v in pairs if v is not None) + "}"
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Struct):
+        return value.to_dict()
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return value
