@@ -59,7 +59,7 @@ def _draw_stream(g: Generator, topic: int) -> Draft:
     if g.chance(0.1):
         topics.append(g.topic(*types))
     args: dict[str, Any] = {"extractor": g.pick(EXTRACTORS)} if g.chance(0.06) else {}
-    if g.chance(0.04):
+    if len(topics) == 1 and g.chance(0.04):  # Kafka's driver gives topics of a pattern one count
         args["pattern"] = True
     return Statement("stream", (), {"topics": topics, **args, **g.name()}), Shape("stream", *types)
 
