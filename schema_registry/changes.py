@@ -111,7 +111,7 @@ class Changes:
         rows: list[Row] = [records.noop_row(self._state.max_ids())]
         left: dict[str, set[int]] = {}
         for row in gone:
-            rows.append(records.schema_tombstone(row.subject, row.version))
+            rows += self._state.tombstones(row.subject, row.version)
             left.setdefault(row.subject, set(self._state.subjects[row.subject])).discard(
                 row.version
             )
@@ -207,7 +207,7 @@ class Changes:
         for name in self._state.subjects_in(scope, deleted=True):
             for row in self._state.versions(name, deleted=True):
                 self._check_unused(row)
-                rows.append(records.schema_tombstone(name, row.version))
+                rows += self._state.tombstones(name, row.version)
         return [*rows, records.clear_subject_row(scope)]
 
     def delete_mode(self, subject: str | None, *, recursive: bool) -> Mode | None:

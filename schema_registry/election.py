@@ -161,6 +161,10 @@ class Election:
                 self._be_a_member()
             except _RejoinError as error:
                 logger.info("registry group %r: %s", self._group_id, error)
+            except _NotReadyError as error:
+                self._drop_connection()
+                logger.info("registry group %r: %s; trying again", self._group_id, error)
+                self._closing.wait(_RETRY_S)
             except AliranError as error:
                 self._set_leader(None)
                 self._drop_connection()
@@ -318,7 +322,12 @@ class Election:
             self._connection = None
 
 
+class _NotReadyError(AliranError):
+    """The broker has not settled yet who looks after the group."""
+
+
 def _check(code: int, doing: str) -> None:
     if code:
         error = ErrorCode.of(code)
-        raise GroupConnectionError(f"{doing} failed: {error.name}: {error.text}")
+        kind = _NotReadyError if error.retriable else GroupConnectionError
+        raise kind(f"{doing} failed: {error.name}: {error.text}")

@@ -35,6 +35,15 @@ class HasTags(Protocol):
         ...
 
 
+@runtime_checkable
+class HasFields(Protocol):
+    """A parsed schema that can say which fields it has."""
+
+    def has_top_level_field(self, name: str) -> bool:
+        """Return whether its outermost type has a field of this name."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """A content and what it is.

@@ -26,7 +26,7 @@ from aliran.schema_registry.models import (
     Schema,
     SchemaTags,
 )
-from aliran.schema_registry.parsing import Parsed, SchemaParser
+from aliran.schema_registry.parsing import HasFields, Parsed, SchemaParser
 from aliran.schema_registry.records import Row
 from aliran.schema_registry.state import State
 from aliran.schema_registry.subjects import DEFAULT_CONTEXT, context_of, context_prefix, join
@@ -267,6 +267,9 @@ class Registry:
             earlier: The versions it is compared with, oldest first.
         """
         level = config.compatibility_level or self.default_level
+        found: list[str] = []
+        if config.validate_fields:
+            found = _reserved_field_messages(parsed, earlier[-1] if earlier else None)
         if config.compatibility_group is not None:
             wanted = contracts.group_of(parsed.content.metadata, config.compatibility_group)
             earlier = [
@@ -274,7 +277,7 @@ class Registry:
                 for row in earlier
                 if contracts.group_of(row.content.metadata, config.compatibility_group) == wanted
             ]
-        found = compatibility.messages(
+        found += compatibility.messages(
             parsed.schema,
             [
                 compatibility.Earlier(row.version, partial(self._parse_registered, row))
@@ -312,11 +315,9 @@ class Registry:
             deleted=False,
             timestamp_ms=0,
         )
-        rows += [
-            records.schema_tombstone(subject, old.version)
-            for old in self.state.versions(subject, deleted=True)
-            if old.deleted and old.id == schema_id and old.version < number
-        ]
+        for old in self.state.versions(subject, deleted=True):
+            if old.deleted and old.id == schema_id and old.version < number:
+                rows += self.state.tombstones(subject, old.version)
         rows.append(records.schema_row(row))
         self.log.append(rows)
         written = self.state.version(subject, number)
@@ -404,6 +405,24 @@ class Registry:
                     if row.subject == subject and (deleted or not row.deleted):
                         return row
         return next((row for row in reversed(rows) if self.means_same(parsed, row)), None)
+
+
+def _reserved_field_messages(parsed: Parsed, previous: Registered | None) -> list[str]:
+    """Return how a schema breaks what the metadata of it, or of the last version, reserves."""
+    reserved = contracts.reserved_fields(parsed.content.metadata)
+    before = contracts.reserved_fields(previous.content.metadata) if previous is not None else set()
+    found = [
+        f"The new schema has reserved field {name} removed from its metadata which is present in "
+        "the old schema's metadata."
+        for name in sorted(before - reserved)
+    ]
+    if isinstance(parsed.schema, HasFields):
+        found += [
+            f"The new schema has field that conflicts with the reserved field {name}."
+            for name in sorted(reserved)
+            if parsed.schema.has_top_level_field(name)
+        ]
+    return found
 
 
 def _same_but_version(new: Metadata | None, old: Metadata | None, version: int) -> bool:

@@ -78,8 +78,8 @@ class State:
         self.generation: int = 0
         self.skipped: Counter[str] = Counter()
         self.rows: int = 0
+        self._odd_keys: dict[_Version, set[bytes]] = {}
         self._apply_by_type: dict[str, Callable[[records.Key, bytes | None, int], None]] = {
-            "SCHEMA": self._apply_schema,
             "CONFIG": self._apply_config,
             "MODE": self._apply_mode,
             "DELETE_SUBJECT": self._apply_delete_subject,
@@ -102,20 +102,26 @@ class State:
                 self.skipped["no key of a schema registry"] += 1
                 return
             apply = self._apply_by_type.get(decoded.keytype)
-            if apply is None:
-                self.skipped[f"unknown key type {decoded.keytype[:40]}"] += 1
-                return
             try:
-                apply(decoded, value, timestamp_ms)
+                if decoded.keytype == "SCHEMA":
+                    self._apply_schema(key or b"", decoded, value, timestamp_ms)
+                elif apply is not None:
+                    apply(decoded, value, timestamp_ms)
+                else:
+                    self.skipped[f"unknown key type {decoded.keytype[:40]}"] += 1
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError):
                 self.skipped[f"{decoded.keytype} row that cannot be read"] += 1
 
-    def _apply_schema(self, key: records.Key, value: bytes | None, timestamp_ms: int) -> None:
+    def _apply_schema(
+        self, raw_key: bytes, key: records.Key, value: bytes | None, timestamp_ms: int
+    ) -> None:
         if key.subject is None or key.version is None:
             raise ValueError("a schema's key needs subject and version")
         if value is None:
             self._remove(key.subject, key.version)
             return
+        if raw_key != records.schema_key(key.subject, key.version):
+            self._odd_keys.setdefault((key.subject, key.version), set()).add(raw_key)
         decoded = records.decode_schema(value)
         context = self._context(context_of(key.subject))
         context.max_id = max(context.max_id, decoded.id)
@@ -208,6 +214,7 @@ class State:
 
     def _remove(self, subject: str, version: int) -> None:
         """Forget a version."""
+        self._odd_keys.pop((subject, version), None)
         versions = self.subjects.get(subject, {})
         row = versions.pop(version, None)
         if row is None:
@@ -253,6 +260,16 @@ class State:
             return next(reversed(self.versions(subject)), None)
         row = self.subjects.get(subject, {}).get(number)
         return None if row is None or (row.deleted and not deleted) else row
+
+    def tombstones(self, subject: str, version: int) -> list[records.Row]:
+        """Return the rows that delete a version for good.
+
+        There is one more for each other spelling of its key, which compaction would keep.
+        """
+        odd: list[records.Row] = [
+            (key, None) for key in sorted(self._odd_keys.get((subject, version), ()))
+        ]
+        return [*odd, records.schema_tombstone(subject, version)]
 
     def next_version(self, subject: str) -> int:
         """Return the number of a subject's next version: one more than it ever had."""

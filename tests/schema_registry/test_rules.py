@@ -222,6 +222,19 @@ def test_compatibility_groups(http: httpx.Client) -> None:
     register(http, "s", wide, metadata={"properties": {"major": "2"}})
 
 
+def test_reserved_fields(http: httpx.Client) -> None:
+    http.put("/config/s", json={"validateFields": True})
+    reserved = {"properties": {"confluent:reserved": "b, c"}}
+    register(http, "s", record("a"), metadata=reserved)
+    taken = {"schema": record("a", "b"), "metadata": reserved}
+    answer = http.post("/subjects/s/versions", json=taken)
+    assert "field that conflicts with the reserved field b." in answer.json()["message"]
+    assert answer.json()["message"].endswith("{validateFields: 'true', compatibility: 'BACKWARD'}]")
+    fewer = {"schema": record("a"), "metadata": {"properties": {"confluent:reserved": "c"}}}
+    answer = http.post("/subjects/s/versions", json=fewer)
+    assert "has reserved field b removed from its metadata" in answer.json()["message"]
+
+
 def test_force_skips_the_check(http: httpx.Client) -> None:
     register(http, "s", record("a"))
     wide = {"schema": '{"type":"record","name":"R","fields":[{"name":"z","type":"int"}]}'}

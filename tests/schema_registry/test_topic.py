@@ -132,6 +132,22 @@ def test_odd_rows_are_counted_and_left_out() -> None:
         assert http.get("/subjects").json() == ["s"]
 
 
+def test_no_spelling_of_a_key_is_left_behind() -> None:
+    key, value = FOREIGN[2]
+    with RegistryServer() as server, httpx.Client(base_url=server.url) as http:
+        write(server.broker, (key.encode(), (value or "").encode()))
+        assert http.delete("/subjects/k").json() == [1]
+        assert http.delete("/subjects/k?permanent=true").json() == [1]
+        transport = EmbeddedTransport(server.broker.broker, "here")
+        start, end = transport.bounds([PARTITION])[PARTITION]
+        rows = [
+            row
+            for columns in transport.read(PARTITION, start, end)
+            for row in zip(columns.keys, columns.values, strict=True)
+        ]
+        assert (key.encode(), None) in rows
+
+
 def test_what_others_write_is_seen() -> None:
     with RegistryServer() as server, httpx.Client(base_url=server.url) as http:
         row = Registered("theirs", 1, 9, Schema(schema='"int"'), bytes(16), False, 0)

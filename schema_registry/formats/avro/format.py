@@ -46,6 +46,10 @@ class AvroSchema:
         """Return its text; "resolved" has the types of references in it."""
         return to_text(self.type, set()) if form.lower() == "resolved" else self.canonical
 
+    def has_top_level_field(self, name: str) -> bool:
+        """Return whether it is a record with a field of this name."""
+        return isinstance(self.type, Record) and any(one.name == name for one in self.type.fields)
+
     def tags(self) -> list[SchemaTags]:
         """Return the parts of it that have tags."""
         return tagged(self.type)
