@@ -11,7 +11,7 @@ import gzip
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,8 +51,13 @@ def feed(address: str, application: str, part: app.Part) -> None:
         app.wait_until_read(address, application, everything)
 
 
+def read(address: str, application: str, names: Iterable[str]) -> dict[str, list[Found]]:
+    found = app.read_topics(address, [f"{application}-{name}" for name in names])
+    return {topic.removeprefix(f"{application}-"): records for topic, records in found.items()}
+
+
 def result(address: str, application: str) -> app.Topics:
-    found = {name: app.read_topic(address, f"{application}-{name}") for name in app.WRITTEN}
+    found = read(address, application, app.WRITTEN)
     for name in (*app.TABLES, "final"):  # wherever a key is, all of it is
         partitions = {(each.key, each.partition) for each in found[name]}
         assert len(partitions) == len({key for key, _ in partitions})
@@ -138,21 +143,21 @@ def record(address: str, application: str, seed: int, begin_ms: int, path: Path)
         headers = [[name, text(value)] for name, value in each.headers]
         return [each.partition, text(each.key), text(each.value), each.timestamp, headers]
 
-    read = [*app.INPUTS, app.REPARTITION]
+    inputs = [*app.INPUTS, app.REPARTITION]
     consumer = confluent_kafka.Consumer({"bootstrap.servers": address, "group.id": application})
-    places = [confluent_kafka.TopicPartition(f"{application}-{name}", 0) for name in read]
+    places = [confluent_kafka.TopicPartition(f"{application}-{name}", 0) for name in inputs]
     positions = consumer.committed(places, timeout=PATIENCE_S)
     consumer.close()
     committed = {}
-    for name, place in zip(read, positions, strict=True):
+    for name, place in zip(inputs, positions, strict=True):
         metadata = position_metadata.decode(metadata_of(place))
         committed[name] = (place.offset, position_metadata.encode(*metadata))
     head = {"application": application, "seed": seed, "begin_ms": begin_ms}
     path.parent.mkdir(exist_ok=True)
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
         file.write(f"{json.dumps({**head, 'committed': committed})}\n".encode())
-        for name in (*app.INPUTS, *app.WRITTEN):
-            records = [row(each) for each in app.read_topic(address, f"{application}-{name}")]
+        for name, records_of in read(address, application, (*app.INPUTS, *app.WRITTEN)).items():
+            records = [row(each) for each in records_of]
             cleanup = "delete" if name == app.REPARTITION else "compact"
             line = json.dumps({"name": name, "cleanup": cleanup, "records": records})
             file.write(f"{line}\n".encode())

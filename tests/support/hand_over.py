@@ -176,27 +176,31 @@ def uninterrupted(application: str, all_parts: Iterable[Part]) -> Topics:
     return Topics.of(found)
 
 
-def read_topic(address: str, topic: str) -> list[Found]:
-    """Return all records of a topic, partition after partition."""
-    consumer = confluent_kafka.Consumer(
-        {"bootstrap.servers": address, "group.id": "none", "enable.partition.eof": False}
-    )
-    found = []
+def read_topics(address: str, topics: Iterable[str]) -> dict[str, list[Found]]:
+    """Return all records of topics, each partition's in order."""
+    found: dict[str, list[Found]] = {topic: [] for topic in topics}
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": address, "group.id": "none"})
     try:
-        partitions = consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions
-        for number in sorted(partitions):
-            place = confluent_kafka.TopicPartition(topic, number, 0)
-            ends = consumer.get_watermark_offsets(place, timeout=PATIENCE_S)
-            assert ends is not None
-            consumer.assign([place])
-            offset = ends[0]
-            while offset < ends[1]:
-                for message in consumer.consume(min(1_000, ends[1] - offset), timeout=1):
-                    assert message.error() is None, message.error()
-                    offset = (message.offset() or 0) + 1
-                    headers: Any = tuple(message.headers() or ())
-                    row: Any = (message.key(), message.value(), message.timestamp()[1], headers)
-                    found.append(Found(number, offset - 1, *row))
+        known = consumer.list_topics(timeout=PATIENCE_S).topics
+        left = {}
+        for topic in found:
+            for number in known[topic].partitions:
+                place = confluent_kafka.TopicPartition(topic, number, 0)
+                ends = consumer.get_watermark_offsets(place, timeout=PATIENCE_S)
+                assert ends is not None
+                if ends[0] < ends[1]:
+                    left[topic, number] = ends
+        consumer.assign([confluent_kafka.TopicPartition(*at, ends[0]) for at, ends in left.items()])
+        while left:
+            for message in consumer.consume(1_000, timeout=0.1):
+                assert message.error() is None, message.error()
+                topic, number = message.topic() or "", message.partition() or 0
+                offset = message.offset() or 0
+                headers: Any = tuple(message.headers() or ())
+                row: Any = (message.key(), message.value(), message.timestamp()[1], headers)
+                found[topic].append(Found(number, offset, *row))
+                if offset + 1 >= left.get((topic, number), (0, 0))[1]:
+                    left.pop((topic, number), None)
     finally:
         consumer.close()
     return found
