@@ -134,31 +134,20 @@ class TaskErrors:
         explained = self._task.explained(error, current)
         if explained is error:
             raise error
-        record: Any
+        if not isinstance(explained, DeserializationError):
+            raise explained from error  # of a sink right behind a source, which nothing guards
         columns, index = current.place
-        if isinstance(explained, DeserializationError):
-            record = ConsumerRecord(
-                columns.topic,
-                columns.partition,
-                current.offset,
-                current.timestamp,
-                columns.keys[index],
-                columns.values[index],
-                current.headers,
-            )
-            goes_on = self._goes_on(
-                DESERIALIZATION,
-                self._context(None, current.timestamp, current.headers),
-                record,
-                error,
-            )
-        else:  # of a source, or of a sink right behind one, which nothing guards
-            context = self._context(explained.processor, current.timestamp, current.headers)
-            record = Record(
-                columns.keys[index], columns.values[index], current.timestamp, current.headers
-            )
-            goes_on = self._goes_on(PROCESSING, context, record, error)
-        if not goes_on:
+        record = ConsumerRecord(
+            columns.topic,
+            columns.partition,
+            current.offset,
+            current.timestamp,
+            columns.keys[index],
+            columns.values[index],
+            current.headers,
+        )
+        context = self._context(None, current.timestamp, current.headers)
+        if not self._goes_on(DESERIALIZATION, context, record, error):
             raise explained from error
         self._skipped(error, explained)
 

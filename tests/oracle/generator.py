@@ -337,7 +337,7 @@ class Generator:
         if self.chance(0.12):
             return None
         if value_type == "l":
-            if readable and self.errors and self.chance(0.15):
+            if not readable and self.errors and self.chance(0.15):
                 return "no number"
             return self.pick((0, 1, 2, 3, 4, 7, -3, 100))
         return self.pick(("0", "1", "2", "3", "4", "x", "ab", "", "longer"))
