@@ -35,7 +35,7 @@ def _compare_objects(c: Comparison, old: nodes.Object, new: nodes.Object) -> Ite
     yield from _compare_patterns(c, old, new)
     yield from _compare_dependencies(c, old, new)
     yield from _compare_rest(c, "ADDITIONAL_PROPERTIES", old.additional, new.additional)
-    yield from _compare_unevaluated(c, "UNEVALUATED_PROPERTIES", old.unevaluated, new.unevaluated)
+    yield from _compare_rest(c, "UNEVALUATED_PROPERTIES", old.unevaluated, new.unevaluated)
     if new.names is not None:
         if old.names is None:
             yield Difference("PROPERTY_NAMES_ADDED", ("propertyNames",))
@@ -190,7 +190,7 @@ def _compare_arrays(c: Comparison, old: nodes.Array, new: nodes.Array) -> Iterat
     for at in range(max(len(old.prefix), len(new.prefix))):
         yield from (each.under(f"items/{at}") for each in _compare_item(c, old, new, at))
     yield from _compare_rest(c, "ADDITIONAL_ITEMS", old.additional, new.additional)
-    yield from _compare_unevaluated(c, "UNEVALUATED_ITEMS", old.unevaluated, new.unevaluated)
+    yield from _compare_rest(c, "UNEVALUATED_ITEMS", old.unevaluated, new.unevaluated)
     if old.is_unique != new.is_unique:
         change = "ADDED" if new.is_unique else "REMOVED"
         yield Difference(f"UNIQUE_ITEMS_{change}", ("uniqueItems",))
@@ -270,7 +270,7 @@ _WORDS: Mapping[str, str] = {
 def _compare_rest(
     c: Comparison, rule: str, old: nodes.Node | None, new: nodes.Node | None
 ) -> Iterator[Difference]:
-    """Compare what `additionalProperties` or `additionalItems` say; absent is anything."""
+    """Compare what `additionalProperties` and the like say of all the rest; absent is anything."""
     was_closed, is_closed = isinstance(old, nodes.Nothing), isinstance(new, nodes.Nothing)
     before, now = _schema_of(old), _schema_of(new)
     if was_closed != is_closed:
@@ -279,22 +279,6 @@ def _compare_rest(
         change = "NARROWED" if before is None else "EXTENDED"
         yield Difference(f"{rule}_{change}", (_WORDS[rule],))
     else:
-        yield from (each.under(_WORDS[rule]) for each in c.compare(before, now))
-
-
-def _compare_unevaluated(
-    c: Comparison, rule: str, old: nodes.Node | None, new: nodes.Node | None
-) -> Iterator[Difference]:
-    if old is None and new is None:
-        return
-    was_closed, is_closed = isinstance(old, nodes.Nothing), isinstance(new, nodes.Nothing)
-    before, now = _schema_of(old), _schema_of(new)
-    if was_closed != is_closed:
-        yield Difference(f"{rule}_{'REMOVED' if is_closed else 'ADDED'}", (_WORDS[rule],))
-    elif (before is None) != (now is None):
-        change = "NARROWED" if before is None else "EXTENDED"
-        yield Difference(f"{rule}_{change}", (_WORDS[rule],))
-    elif before is not None and now is not None:
         yield from (each.under(_WORDS[rule]) for each in c.compare(before, now))
 
 
