@@ -211,3 +211,9 @@ def _draw_group_by(g: Generator, at: int) -> Draft:
     key, fn = g.pick(KEYS), g.pick(VALUES)
     shape = Shape("table group", KEYS[key].type, VALUES[fn].type)
     return g.then(at, "tableGroupBy", shape, key=key, fn=fn, **g.name(0.3))
+
+
+@choice("suppress", "table", 6)
+def _draw_final_results(g: Generator, at: int) -> Draft | None:
+    """Windows are mostly looked at when they have closed."""
+    return _draw_suppress(g, at) if g.shapes[at].final else None
