@@ -6,16 +6,14 @@ import contextlib
 import os
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import uvicorn
-
 from aliran.broker.embedded import EmbeddedBroker
 from aliran.broker.server import format_address, parse_address
 from aliran.core.errors import AliranError
+from aliran.core.http_server import ANY_HOST, HttpServer
 from aliran.schema_registry.associations import Associations
 from aliran.schema_registry.changes import Changes
 from aliran.schema_registry.cluster_log import ClusterLog
@@ -31,8 +29,6 @@ from aliran.schema_registry.log import EmbeddedLog, SchemaLog
 from aliran.schema_registry.queries import Queries
 from aliran.schema_registry.registry import Registry
 from aliran.schema_registry.state import State
-
-_ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class RegistryServer:
@@ -72,7 +68,7 @@ class RegistryServer:
         self._data_dir = data_dir
         self._broker = broker
         self._bootstrap_servers = bootstrap_servers
-        self._socket: socket.socket | None = None
+        self._http: HttpServer | None = None
         self._cleanup = contextlib.ExitStack()
         self.state: State = State()
 
@@ -83,11 +79,11 @@ class RegistryServer:
         Raises:
             AliranError: It is not running.
         """
-        if self._socket is None:
+        if self._http is None:
             raise AliranError(
                 "the registry is not running: call start(), or use it in a with block"
             )
-        return f"{self._scheme}://{format_address(*self._address())}"
+        return f"{self._scheme}://{format_address(*self._http.address)}"
 
     @property
     def broker(self) -> EmbeddedBroker:
@@ -96,7 +92,7 @@ class RegistryServer:
         Raises:
             AliranError: It is not running, or the schemas are on a cluster.
         """
-        if self._broker is None or self._socket is None:
+        if self._broker is None or self._http is None:
             raise AliranError("this registry has no broker in its process, or does not run")
         return self._broker
 
@@ -107,7 +103,8 @@ class RegistryServer:
             AliranError: The address, the directory or the cluster cannot be used.
         """
         try:
-            self._socket = self._bind()
+            self._http = HttpServer(self._host, self._port, "registry")
+            self._cleanup.callback(self._http.close)
             if self._bootstrap_servers is None:
                 log, cluster_id = self._open_embedded()
                 forward = None
@@ -138,7 +135,12 @@ class RegistryServer:
                 max_body_bytes=config.max_body_bytes,
             )
             self._cleanup.callback(app.close)
-            self._serve(app)
+            self._cleanup.callback(self._http.close)  # first, before what it answers from
+            self._http.serve(
+                app,
+                certificate=config.certificate,
+                certificate_key=config.certificate_key,
+            )
         except BaseException:
             self.close()
             raise
@@ -147,7 +149,7 @@ class RegistryServer:
     def close(self) -> None:
         """Answer what is being worked on, then stop. Idempotent."""
         self._cleanup.close()
-        self._socket = None
+        self._http = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -180,10 +182,11 @@ class RegistryServer:
         config = self._config
         log = ClusterLog(self.state, servers, config.kafka, config.topic)
         self._cleanup.callback(log.close)
-        host, port = self._address()
+        assert self._http is not None
+        host, port = self._http.address
         if config.advertise is not None:
             host, port = parse_address(config.advertise)
-        elif self._host in _ANY_HOST:
+        elif self._host in ANY_HOST:
             host = socket.getfqdn()
         election = Election(
             servers,
@@ -212,55 +215,3 @@ class RegistryServer:
     @property
     def _scheme(self) -> str:
         return "http" if self._config.certificate is None else "https"
-
-    def _address(self) -> tuple[str, int]:
-        assert self._socket is not None
-        return _ANY_HOST.get(self._host, self._host), self._socket.getsockname()[1]
-
-    def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        bound = socket.socket(family, socket.SOCK_STREAM)
-        self._cleanup.callback(bound.close)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind((self._host, self._port))
-        except OSError as error:
-            raise AliranError(
-                f"cannot listen on {format_address(self._host, self._port)}: {error.strerror}; is "
-                "another registry running there? Port 0 takes a free one"
-            ) from error
-        return bound
-
-    def _serve(self, app: RegistryApp) -> None:
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            timeout_graceful_shutdown=2,
-            ssl_certfile=self._config.certificate,
-            ssl_keyfile=self._config.certificate_key,
-        )
-        try:
-            config.load()
-        except (OSError, ssl.SSLError) as error:
-            raise AliranError(
-                f"the certificate {self._config.certificate} cannot be used: {error}"
-            ) from error
-        assert self._socket is not None
-        self._socket.listen(1024)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(
-            target=server.run,
-            kwargs={"sockets": [self._socket]},
-            name="aliran-registry",
-            daemon=True,
-        )
-        thread.start()
-
-        def stop() -> None:
-            server.should_exit = True
-            thread.join()
-
-        self._cleanup.callback(stop)

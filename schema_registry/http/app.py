@@ -1,33 +1,36 @@
-"""The ASGI application: from bytes to a handler and back. No rule of the registry is here.
-
-It speaks ASGI itself: a framework's router would undo `%2F` in a subject before it cuts the path.
-"""
+"""The ASGI application: from bytes to a handler and back. No rule of the registry is here."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
 import msgspec
 
+from aliran.core.http import (
+    HttpError,
+    Receive,
+    Routes,
+    Scope,
+    Send,
+    headers_of,
+    lifespan,
+    read_body,
+)
 from aliran.schema_registry.answers import ErrorAnswer
-from aliran.schema_registry.errors import BadRequestError, RegistryError
+from aliran.schema_registry.errors import RegistryError
 from aliran.schema_registry.http.access import EVERYBODY, Access
 from aliran.schema_registry.http.requests import Request, answer_type
 from aliran.schema_registry.http.rewriting import enter_context, follow_alias
-from aliran.schema_registry.http.routing import Route, Routes, Work
+from aliran.schema_registry.http.routing import Route, Work
 from aliran.schema_registry.queries import Queries
 from aliran.schema_registry.subjects import normalize
 
 logger: logging.Logger = logging.getLogger("aliran.schema_registry")
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 Forward: TypeAlias = Callable[[Request], Awaitable[tuple[int, bytes] | None]]
 _AnswerKey: TypeAlias = tuple[str, bytes, bytes]
@@ -70,7 +73,7 @@ class RegistryApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await lifespan(receive, send)
             return
         if scope["type"] != "http":
             return
@@ -88,9 +91,7 @@ class RegistryApp:
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes, bytes]:
         kind = b"application/vnd.schemaregistry.v1+json"
         try:
-            headers = {
-                name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-            }
+            headers = headers_of(scope)
             kind = answer_type(headers.get("accept")).encode()
             principal = EVERYBODY
             if self._access is not None:
@@ -105,12 +106,14 @@ class RegistryApp:
                 raw_path.decode("latin-1"),
                 scope["query_string"].decode("latin-1"),
                 headers,
-                await self._body(headers, receive),
+                await read_body(headers, receive, self._max_body_bytes),
             )
             request.principal = principal
             status, result = await self._handle(request)
         except RegistryError as error:
             return error.status, kind, _encode(ErrorAnswer(error.error_code, error.message))
+        except HttpError as error:
+            return error.status, kind, _encode(ErrorAnswer(error.status, error.message))
         except Exception:
             logger.exception("request %s %r failed", scope["method"], scope["raw_path"])
             message = "Internal Server Error: the registry's log says more"
@@ -153,32 +156,3 @@ class RegistryApp:
             if answer is not None:
                 return answer
         return 200, await loop.run_in_executor(self._threads, route.handler, request, *segments)
-
-    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
-        announced = headers.get("content-length", "0")
-        if announced.isdigit() and int(announced) > self._max_body_bytes:
-            raise self._too_large()
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > self._max_body_bytes:
-                raise self._too_large()
-            chunks.append(chunk)
-            if not message.get("more_body"):
-                return b"".join(chunks)
-
-    def _too_large(self) -> BadRequestError:
-        return BadRequestError(
-            f"HTTP 413 Request Entity Too Large: at most {self._max_body_bytes} bytes", 413
-        )
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from aliran.core.http import HttpRequest
 from aliran.schema_registry.errors import BadRequestError, InvalidVersionError
 from aliran.schema_registry.http.access import EVERYBODY, Principal
 
@@ -18,20 +18,14 @@ _BODIES = {*_ANSWERS, "application/octet-stream"}
 _MAX_INT = (1 << 31) - 1
 
 
-class Request:
-    """One request, its path cut into segments before percent signs are undone.
+class Request(HttpRequest):
+    """One request, and who sends it.
 
-    Args:
-        method: GET, POST, PUT or DELETE.
-        raw_path: The path as it was sent.
-        query: What comes behind the question mark.
-        headers: Names in lower case.
-        body: The whole body.
+    Attributes:
+        principal: Who; everybody until somebody says otherwise.
     """
 
-    __slots__ = (
-        "body", "headers", "method", "principal", "query", "raw_path", "raw_query", "segments",
-    )  # fmt: skip
+    __slots__ = ("principal",)
 
     def __init__(
         self,
@@ -41,28 +35,8 @@ class Request:
         headers: dict[str, str] | None = None,
         body: bytes = b"",
     ) -> None:
-        self.method: str = method
-        self.raw_path: str = raw_path
-        self.raw_query: str = query
-        self.segments: list[str] = [unquote(part) for part in raw_path.split("/") if part]
-        self.query: list[tuple[str, str]] = (
-            parse_qsl(query, keep_blank_values=True) if query else []
-        )
-        self.headers: dict[str, str] = headers or {}
-        self.body: bytes = body
+        super().__init__(method, raw_path, query, headers, body)
         self.principal: Principal = EVERYBODY
-
-    def text(self, name: str, default: str = "") -> str:
-        """Return a parameter, the first where it comes several times."""
-        return next((value for key, value in self.query if key == name), default)
-
-    def texts(self, name: str) -> list[str]:
-        """Return all values of a parameter."""
-        return [value for key, value in self.query if key == name]
-
-    def flag(self, name: str) -> bool:
-        """Return whether a parameter says true, in any case."""
-        return self.text(name).lower() == "true"
 
     def number(self, name: str, default: int) -> int:
         """Return a whole number.
