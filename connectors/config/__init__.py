@@ -1,0 +1,1 @@
+"""Configurations: definitions of options, their validation, and values from elsewhere."""
