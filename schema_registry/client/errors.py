@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from aliran.core.errors import AliranError
+
+_REASON = re.compile(
+    r"errorType:['\"](\w+)['\"], description:['\"](.*?)['\"](?:, additionalInfo:'(.*?)')?\}"
+)
+_HINT = re.compile(r"\{hint: '(.*?)'\}[,\]]")
 
 
 class RegistryClientError(AliranError):
@@ -29,3 +36,16 @@ class RegistryAnswerError(RegistryClientError):
         self.status = status
         self.error_code = error_code
         self.retriable: bool = status >= 500 or status == 429
+
+    @property
+    def reasons(self) -> list[str]:
+        """What makes a schema incompatible with earlier ones; empty if the refusal is another."""
+        return [
+            f"{rule}: {text}: {more}" if " " in more else f"{rule}: {text}"
+            for rule, text, more in _REASON.findall(str(self))
+        ]
+
+    @property
+    def hints(self) -> list[str]:
+        """What would make it compatible, where the registry is one of ours."""
+        return _HINT.findall(str(self))

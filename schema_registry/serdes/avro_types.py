@@ -7,6 +7,7 @@ r"""From a class to its Avro schema.
 | `list[X]`, `set[X]`, `tuple[X, ...]`; `dict[str, X]` | array; map |
 | Struct, dataclass, TypedDict, pydantic model | record |
 | Enum of texts | enum |
+| `Annotated[X, Meta(description="...", extra={"aliases": [...]})]` | `doc`, `aliases` of a field |
 | datetime, date, time, UUID | timestamp-micros, date, time-micros, uuid |
 | Decimal | decimal of 38 digits, 9 of them behind the point |
 """
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from enum import Enum
 from types import NoneType, UnionType
 from typing import (
+    Annotated,
     Any,
     Literal,
     NamedTuple,
@@ -89,6 +91,8 @@ class _Writer:
         if isinstance(target, type) and target in _PLAIN:
             return _PLAIN[target]
         origin, arguments = get_origin(target), get_args(target)
+        if origin is Annotated:
+            return self.schema(arguments[0], where)
         if origin in (Union, UnionType):
             return self._union(arguments, where)
         if origin is Literal and all(isinstance(each, str) for each in arguments):
@@ -135,13 +139,26 @@ class _Writer:
 
     def _field(self, record: str, field: _Field) -> Any:
         schema = self.schema(field.type, f"{record}.{field.name}")
+        named = {"name": field.name, **_notes(field.type)}
         if field.default is _NONE:
-            return {"name": field.name, "type": schema}
+            return {**named, "type": schema}
         default = msgspec.to_builtins(field.default)
         if isinstance(schema, list) and default is not None:
             # A union's default belongs to its first member.
             schema = [each for each in schema if each != "null"] + ["null"]
-        return {"name": field.name, "type": schema, "default": default}
+        return {**named, "type": schema, "default": default}
+
+
+def _notes(target: Any) -> dict[str, Any]:
+    """Return what `Annotated` says of a field: its description, and names it had before."""
+    found: dict[str, Any] = {}
+    for note in get_args(target)[1:] if get_origin(target) is Annotated else ():
+        if isinstance(note, msgspec.Meta):
+            if note.description is not None:
+                found["doc"] = note.description
+            if note.extra is not None and "aliases" in note.extra:
+                found["aliases"] = list(note.extra["aliases"])
+    return found
 
 
 def _fields(target: Any) -> Iterator[_Field] | None:
@@ -168,7 +185,7 @@ def _struct_fields(target: Any) -> Iterator[_Field]:
 
 
 def _dataclass_fields(target: Any) -> Iterator[_Field]:
-    hints = get_type_hints(target)
+    hints = get_type_hints(target, include_extras=True)
     for field in dataclasses.fields(target):
         default = _NONE if field.default is dataclasses.MISSING else field.default
         if field.default_factory is not dataclasses.MISSING:
@@ -177,14 +194,14 @@ def _dataclass_fields(target: Any) -> Iterator[_Field]:
 
 
 def _pydantic_fields(target: Any) -> Iterator[_Field]:
-    hints = get_type_hints(target)
+    hints = get_type_hints(target, include_extras=True)
     for name, field in target.model_fields.items():
         default = _NONE if field.is_required() else field.get_default(call_default_factory=True)
         yield _Field(name, hints[name], default)
 
 
 def _annotated_fields(target: Any) -> Iterator[_Field]:
-    for name, hint in get_type_hints(target).items():
+    for name, hint in get_type_hints(target, include_extras=True).items():
         yield _Field(name, hint)
 
 

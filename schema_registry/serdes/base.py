@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, TypeVar
 
 from aliran.core.errors import AliranError, ConfigError
 from aliran.schema_registry.client.calls import RegisteredSchema
+from aliran.schema_registry.client.errors import RegistryAnswerError
 from aliran.schema_registry.client.synchronous import SchemaRegistryClient
 from aliran.schema_registry.models import Schema
 from aliran.schema_registry.serdes import wire
@@ -192,11 +193,26 @@ class RegistrySerde(Serde[T]):
     def _first_write(self) -> Write:
         with self._lock:
             if self._write is None:
-                registered = self._registered = self._register()
+                try:
+                    registered = self._registered = self._register()
+                except RegistryAnswerError as error:
+                    raise self._refused(error) from error
                 if registered.id is None:
                     raise AliranError(f"the registry gave no id for the schema of {self.name}")
                 self._write = self.writer(registered)
             return self._write
+
+    def _refused(self, error: RegistryAnswerError) -> SerializationError:
+        if not error.reasons:
+            return SerializationError(f"{self.name} has no schema to write with: {error}")
+        where = f", topic {self._use.topic}" if self._use.topic else ""
+        first = (
+            f"{self.name} cannot write: its schema does not fit the earlier ones (the registry's "
+            f"answer was {error.status}{where})"
+        )
+        return SerializationError(
+            "\n  ".join([first, *error.reasons, *(f"try: {hint}" for hint in error.hints)])
+        )
 
     def _register(self) -> RegisteredSchema:
         subject = subject_name(

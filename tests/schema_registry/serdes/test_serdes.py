@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -217,6 +217,23 @@ def test_types_without_a_schema_are_told(client: Any, target: Any, reason: str) 
         avro_schema(target)
 
 
+def test_fields_have_descriptions_and_earlier_names(client: Any) -> None:
+    class Renamed(msgspec.Struct):
+        product: Annotated[str, msgspec.Meta(description="What", extra={"aliases": ["item"]})]
+        price: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+
+    Renamed.__name__ = "Tea"
+    assert avro_schema(Renamed)["fields"] == [
+        {"name": "product", "doc": "What", "aliases": ["item"], "type": "string"},
+        {"name": "price", "type": "double", "default": 1.0},
+    ]
+    old = AvroSerde(OldOrder, client).for_topic("tea", is_key=False)
+    new = AvroSerde(Renamed, client).for_topic("tea", is_key=False)
+    assert new.deserialize(old.serialize(OldOrder("assam"))) == Renamed("assam")
+    new.serialize(Renamed("ceylon"))
+    assert client.versions("tea-value") == [1, 2]
+
+
 def test_unknown_options_are_told(client: Any) -> None:
     with pytest.raises(ConfigError, match="auto_register"):
         AvroSerde(Point, client, auto_registr=True)  # type: ignore[call-arg]
@@ -239,7 +256,10 @@ def test_incompatible_classes_are_refused_before_data_is_written(client: Any) ->
     with pytest.raises(SerializationError) as error:
         changed.serialize(Changed("b", 1))
     assert isinstance(error.value.__cause__, RegistryAnswerError)
-    assert "must" in str(error.value)
+    first, reason, hint = str(error.value).splitlines()
+    assert first.startswith("AvroSerde(Tea) cannot write: its schema does not fit the earlier ones")
+    assert reason.startswith("  READER_FIELD_MISSING_DEFAULT_VALUE: The field 'must' at path")
+    assert hint == "  try: give the field must a default"
 
 
 @SERDES
