@@ -85,6 +85,11 @@ def _texts(
         texts.append(
             first + "".join(name + part for name, part in zip((reader, writer), rest, strict=False))
         )
-        if one.hint:
+        if reader == "old":
+            hints.append(
+                f"leave {one.path} of the old schema as it was: programs with the old schema will "
+                "read what the new one writes; or demand BACKWARD only and change readers first"
+            )
+        elif one.hint:
             hints.append(one.hint)
     return texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -52,6 +53,8 @@ class SchemaRegistryClient:
     def __init__(self, url: str | Sequence[str], **options: Unpack[SessionOptions]) -> None:
         self._session = Session(url, **options)
         self._http = httpx.Client(**self._session.options)
+        # Serdes and applications that are given an address never close what they made of it.
+        weakref.finalize(self, self._http.close)
         self._known = Known()
 
     # ------------------------------------------------------------------ schemas

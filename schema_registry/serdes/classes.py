@@ -10,7 +10,7 @@ import keyword
 import uuid
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
@@ -173,13 +173,22 @@ class _AvroReader:
         found: list[tuple[Any, ...]] = []
         names = {_attribute(field["name"]): field["name"] for field in fields}
         for attribute, field in zip(names, fields, strict=True):
-            field_type = self.type_of(field["type"], namespace)
+            field_type = _noted(self.type_of(field["type"], namespace), field)
             if "default" in field:
                 default = msgspec.convert(field["default"], field_type, strict=False)
                 found.append((attribute, field_type, _fresh(default)))
             else:
                 found.append((attribute, field_type))
         return _struct(name, found, names)
+
+
+def _noted(field_type: Any, field: Any) -> Any:
+    """Return a type with the description and the aliases of its field, as `avro_types` reads it."""
+    aliases = field.get("aliases")
+    if not aliases and not field.get("doc"):
+        return field_type
+    extra = {"aliases": aliases} if aliases else None
+    return Annotated[field_type, msgspec.Meta(description=field.get("doc"), extra=extra)]
 
 
 def _union(members: list[Any]) -> Any:

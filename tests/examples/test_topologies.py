@@ -11,6 +11,7 @@ from examples import (
     fraud,
     library,
     order_saga,
+    schema_evolution,
     sensors,
     trending,
     trucks_gps,
@@ -24,6 +25,8 @@ from examples.trending import Entry, Tweet
 from examples.trucks_gps import Alert, Driver, Position, Stay
 
 from aliran import StreamsBuilder, TopologyTestDriver, Windowed
+from aliran.schema_registry.serdes.provider import RegistrySerdes
+from aliran.schema_registry.server import RegistryServer
 from aliran.serdes import SessionWindowedSerde, WindowedSerde
 from aliran.streams import FunctionBuilder
 
@@ -226,3 +229,18 @@ def test_a_sensor_becomes_hot_falls_silent_and_comes_back() -> None:
         messages = driver.create_output_topic("messages").read_values_to_list()
         assert messages[0] == "00:02 s1 is hot, 65.3 °C"
         assert len(messages) == 3
+
+
+def test_releases_read_each_others_orders() -> None:
+    release_1, release_3 = schema_evolution.Release1.Order, schema_evolution.Release3.Order
+    with RegistryServer() as registry:
+        builder = StreamsBuilder()
+        schema_evolution.build(builder, 1, release_1)
+        settings = {"schema_registry": RegistrySerdes(registry.url)}
+        with TopologyTestDriver(builder.build(), settings) as driver:
+            orders = driver.create_input_topic("orders", value=release_1)
+            orders.pipe_input("k", release_1("tea", 2, "iced"))
+            newer = driver.create_input_topic("orders", value=release_3)
+            newer.pipe_input("k", release_3("jam", 3, "sweet", "USD"))
+            seen = driver.create_output_topic("seen-by-1").read_values_to_list()
+    assert seen == ["tea, 2, iced", "jam, 3, –"]

@@ -72,6 +72,14 @@ def test_an_incompatible_schema_says_where_why_and_what_would_help(http: httpx.C
     assert body["message"].endswith("{validateFields: 'false', compatibility: 'BACKWARD'}]")
 
 
+def test_what_old_readers_need_is_left_as_it_was(http: httpx.Client) -> None:
+    http.post("/subjects/s/versions", json={"schema": record("a", "b")})
+    http.put("/config/s", json={"compatibility": "FORWARD"})
+    answer = http.post("/subjects/s/versions", json={"schema": record("a")})
+    assert answer.status_code == 409
+    assert "{hint: 'leave /fields/1 of the old schema as it was" in answer.json()["message"]
+
+
 def test_what_is_not_there_has_confluents_codes(http: httpx.Client) -> None:
     http.post("/subjects/s/versions", json={"schema": record("a")})
     for path, code, message in (

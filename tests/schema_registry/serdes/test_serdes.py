@@ -232,6 +232,8 @@ def test_fields_have_descriptions_and_earlier_names(client: Any) -> None:
     assert new.deserialize(old.serialize(OldOrder("assam"))) == Renamed("assam")
     new.serialize(Renamed("ceylon"))
     assert client.versions("tea-value") == [1, 2]
+    found: Any = class_for(client.version("tea-value"), client)
+    assert avro_schema(found) == avro_schema(Renamed)
 
 
 def test_unknown_options_are_told(client: Any) -> None:
