@@ -26,7 +26,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 class Program(NamedTuple):
-    """A block of Python on a page.
+    """A block of code on a page.
 
     Attributes:
         line: Where on the page it begins.
@@ -41,14 +41,14 @@ class Program(NamedTuple):
     place: tuple[int, int] | None
 
 
-def programs(page: str) -> Iterator[Program]:
-    """Yield the programs of a page.
+def programs(page: str, language: str = "python") -> Iterator[Program]:
+    """Yield the programs of a page in one language.
 
     What one prints stands in the block behind it, which has no language, or mermaid for a picture.
     """
     blocks = list(_BLOCK.finditer(page))
     for index, block in enumerate(blocks):
-        if block[1] != "python":
+        if block[1] != language:
             continue
         line = page.count("\n", 0, block.start(2)) + 1
         behind = blocks[index + 1] if index + 1 < len(blocks) else None

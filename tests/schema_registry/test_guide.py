@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
+from tests.docs.guide import DOCS, programs
 
 from aliran.schema_registry.server import RegistryServer
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "schema-registry.md"
-COMMANDS = re.compile(r"^```sh\n(.*?)^```\n\n```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE = DOCS / "schema-registry.md"
+ADDRESS = "http://127.0.0.1:8081"
+A_LINE_EACH = "curl() { command curl \"$@\" && echo; }\n"
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def knows_json() -> bool:
+    """Tell whether there is a curl that has `--json`."""
+    if shutil.which("bash") is None or shutil.which("curl") is None:
+        return False
+    shown = subprocess.run(["curl", "--help", "all"], capture_output=True, text=True, check=False)
+    return "--json" in shown.stdout
+
+
+@pytest.mark.skipif(not knows_json(), reason="there is no bash, or no curl with --json")
 def test_commands_print_what_the_guide_shows(server: RegistryServer) -> None:
-    steps = COMMANDS.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(steps) > 5
-    for command, shown in steps:
-        ours = command.replace("http://127.0.0.1:8081", server.url)
+    steps = list(programs(PAGE.read_text(encoding="utf-8"), "sh"))
+    assert len(steps) > 10
+    for step in steps:
+        script = A_LINE_EACH + step.code.replace(ADDRESS, server.url)
         done = subprocess.run(
-            ["bash", "-c", ours], capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False
         )
-        assert (done.stdout.strip(), done.stderr) == (shown.strip(), ""), command
+        assert (done.stdout, done.stderr) == (step.shown, ""), f"line {step.line}"
