@@ -12,7 +12,7 @@ from aliran.schema_registry.server import RegistryServer
 
 PAGE = DOCS / "schema-registry.md"
 ADDRESS = "http://127.0.0.1:8081"
-A_LINE_EACH = "curl() { command curl \"$@\" && echo; }\n"
+A_LINE_EACH = 'curl() { command curl "$@" && echo; }\n'
 
 
 def knows_json() -> bool:
