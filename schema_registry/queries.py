@@ -5,10 +5,8 @@ All methods answer from memory, on the leader and on the others alike.
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from aliran.schema_registry import contracts, errors
-from aliran.schema_registry.answers import CompatibilityAnswer, SchemaAnswer, answer
+from aliran.schema_registry.answers import CompatibilityAnswer
 from aliran.schema_registry.guid import parse_guid
 from aliran.schema_registry.models import (
     Config,
@@ -216,23 +214,35 @@ class Queries:
             raise errors.SchemaNotFoundError
 
     def schemas(
-        self, prefix: str, *, aliases: bool, deleted: bool, latest_only: bool, rule_type: str
-    ) -> list[SchemaAnswer]:
+        self, prefix: str, *, deleted: bool, latest_only: bool, rule_type: str
+    ) -> list[Registered]:
         """Return the versions of all subjects whose names begin so, in order."""
         with self._state.lock:
-            by_alias = self._aliases(prefix) if aliases else {}
-            names = {name for name in self._state.subjects if _matches(name, prefix)}
             found = []
-            for name in sorted(names | (by_alias.keys() & self._state.subjects.keys())):
+            for name in sorted(self._state.subjects):
+                if not _matches(name, prefix):
+                    continue
                 rows = self._state.versions(name, deleted=deleted)
-                for row in rows[-1:] if latest_only else rows:
-                    if rule_type and not contracts.has_rule_type(row.content.rule_set, rule_type):
-                        continue
-                    one = answer(row)
-                    found.append(
-                        one if name not in by_alias else _with_aliases(one, by_alias[name])
-                    )
+                found += [
+                    row
+                    for row in (rows[-1:] if latest_only else rows)
+                    if not rule_type or contracts.has_rule_type(row.content.rule_set, rule_type)
+                ]
             return found
+
+    def aliased(
+        self, prefix: str, *, deleted: bool, latest_only: bool, rule_type: str
+    ) -> tuple[list[Registered], dict[str, list[str]]]:
+        """Return the same with the subjects that names of this beginning stand for, and those."""
+        with self._state.lock:
+            aliases = self._aliases(prefix)
+            wanted = {"deleted": deleted, "latest_only": latest_only}
+            found = self.schemas(prefix, rule_type=rule_type, **wanted)
+            for name in aliases:
+                if not _matches(name, prefix):
+                    rows = self.schemas(name, rule_type=rule_type, **wanted)
+                    found += [row for row in rows if row.subject == name]
+        return sorted(found, key=lambda row: (row.subject, row.version)), aliases
 
     def _aliases(self, prefix: str) -> dict[str, list[str]]:
         """Return by subject which others are settings that stand for it."""
@@ -356,7 +366,3 @@ def _matches(name: str, prefix: str) -> bool:
     context, plain = split(prefix)
     own_context, own_plain = split(name)
     return own_context == context and own_plain.startswith(plain)
-
-
-def _with_aliases(one: SchemaAnswer, names: list[str]) -> SchemaAnswer:
-    return replace(one, aliases=names)

@@ -144,7 +144,7 @@ class RegistryApp:
         if route.about_subject or writes:
             subject = normalize(segments[0]) if route.about_subject and segments else None
             request.principal.check(subject, writes=writes)
-        if route.work is Work.READ:
+        if route.work is Work.READ and not request.text("format") and not request.text("findTags"):
             return 200, route.handler(request, *segments)
         loop = asyncio.get_running_loop()
         if writes and self._forward is not None:

@@ -15,8 +15,8 @@ class Work(Enum):
     """What a handler does.
 
     Attributes:
-        READ: Looks into memory: done at once, on the event loop.
-        THINK: Parses schemas: done beside the event loop, by any registry.
+        READ: Looks into memory: done at once, on the event loop, unless a schema must be parsed.
+        THINK: Parses schemas, or goes through all: done beside the event loop, by any registry.
         WRITE: Changes something: done beside the event loop, by the leader.
     """
 

@@ -34,7 +34,7 @@ class SchemaRoutes:
     def routes(self) -> Iterator[Route]:
         """Yield the rows of the table."""
         for pattern, handler, work in (
-            ("/schemas", self._list, Work.READ),
+            ("/schemas", self._list, Work.THINK),
             ("/schemas/types", self._types, Work.READ),
             ("/schemas/ids/{id}", self._by_id, Work.READ),
             ("/schemas/ids/{id}/schema", self._text_by_id, Work.READ),
@@ -70,16 +70,23 @@ class SchemaRoutes:
         return SCHEMA_TYPES
 
     def _list(self, request: Request) -> Any:
-        found = self._queries.schemas(
-            request.text("subjectPrefix"),
-            aliases=request.flag("aliases"),
-            deleted=request.flag("deleted"),
-            latest_only=request.flag("latestOnly"),
-            rule_type=request.text("ruleType"),
-        )
-        may_read = request.principal.may_read
-        found = [one for one in found if may_read(one.subject or "")]
-        return page(found, request.number("offset", 0), request.number("limit", -1), _MAX_SCHEMAS)
+        aliases: dict[str, list[str]] = {}
+        prefix, rule_type = request.text("subjectPrefix"), request.text("ruleType")
+        deleted, latest_only = request.flag("deleted"), request.flag("latestOnly")
+        if request.flag("aliases"):
+            rows, aliases = self._queries.aliased(
+                prefix, deleted=deleted, latest_only=latest_only, rule_type=rule_type
+            )
+        else:
+            rows = self._queries.schemas(
+                prefix, deleted=deleted, latest_only=latest_only, rule_type=rule_type
+            )
+        rows = [row for row in rows if request.principal.may_read(row.subject)]
+        offset, limit = request.number("offset", 0), request.number("limit", -1)
+        return [
+            replace(answer(row), aliases=aliases.get(row.subject))
+            for row in page(rows, offset, limit, _MAX_SCHEMAS)
+        ]
 
     def _find(self, schema_id: str, request: Request) -> Registered:
         row = self._queries.require_id(parse_int(schema_id), request.text("subject") or None)

@@ -43,7 +43,7 @@ class SubjectRoutes:
 
     def routes(self) -> Iterator[Route]:
         """Yield the rows of the table."""
-        yield Route("GET", "/subjects", self._list, Work.READ)
+        yield Route("GET", "/subjects", self._list, Work.THINK)
         yield Route("POST", "/subjects/{subject}", self._look_up, Work.THINK)
         yield Route("GET", "/subjects/{subject}/metadata", self._with_metadata, Work.READ)
         yield Route("GET", "/subjects/{subject}/versions", self._versions, Work.READ)
