@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -92,8 +93,21 @@ async def _fire(port: int, jobs: Sequence[_Job]) -> tuple[float, list[bytes]]:
     return len(jobs) / (time.perf_counter() - started), bodies
 
 
-def rates(port: int, run: int, count: int) -> dict[str, float]:
-    """Return requests a second: registering new and known schemas, and looking up by id."""
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _measure(port: int, pid: int, jobs: Sequence[_Job]) -> tuple[list[bytes], float, float]:
+    """Return the answers, requests a second, and processor time a request in microseconds."""
+    before = cpu_seconds(pid)
+    rate, bodies = asyncio.run(_fire(port, jobs))
+    return bodies, rate, (cpu_seconds(pid) - before) / len(jobs) * 1e6
+
+
+def rates(port: int, pid: int, run: int, count: int) -> dict[str, tuple[float, float]]:
+    """Register new and known schemas, and look up by id; see `_measure` for the numbers."""
     registering = [
         (
             "POST",
@@ -102,14 +116,15 @@ def rates(port: int, run: int, count: int) -> dict[str, float]:
         )
         for number in range(count)
     ]
-    new, bodies = asyncio.run(_fire(port, registering))
-    known, _ = asyncio.run(_fire(port, registering))
+    bodies, *new = _measure(port, pid, registering)
+    _, *known = _measure(port, pid, registering)
     ids = [json.loads(body)["id"] for body in bodies]
     looking_up = [
         ("GET", f"/schemas/ids/{ids[number % count]}?subject=s", b"") for number in range(5 * count)
     ]
-    by_id, _ = asyncio.run(_fire(port, looking_up))
-    return {"register_new": new, "register_known": known, "get_by_id": by_id}
+    _, *by_id = _measure(port, pid, looking_up)
+    found = {"register new": new, "register known": known, "get by id": by_id}
+    return {name: (rate, cost) for name, (rate, cost) in found.items()}
 
 
 def fill(data: str, count: int) -> None:
@@ -149,11 +164,11 @@ def main() -> None:
     other = OtherWork()
     with tempfile.TemporaryDirectory() as data, server(data) as (port, pid, seconds):
         print(f"start, empty: {seconds:.2f} s; memory {memory_mb(pid):.0f} MB")
-        measured = [rates(port, run, arguments.count) for run in range(arguments.runs)]
+        measured = [rates(port, pid, run, arguments.count) for run in range(arguments.runs)]
         for name in measured[0]:
-            values = [run[name] for run in measured]
-            rows.append({"name": f"registry {name}", "per_s": values})
-            print(f"{name}: {spread(values)} a second")
+            per_s, cpu_us = ([run[name][which] for run in measured] for which in (0, 1))
+            rows.append({"name": f"registry {name}", "per_s": per_s, "cpu_us": cpu_us})
+            print(f"{name}: {spread(per_s)} a second, {spread(cpu_us)} us of its processor time")
     with tempfile.TemporaryDirectory() as data:
         fill(data, arguments.schemas)
         starts = []
