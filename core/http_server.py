@@ -65,7 +65,7 @@ class HttpServer:
             import uvicorn
         except ImportError as error:
             raise AliranError(
-                "serving HTTP needs uvicorn: pip install 'aliran[connect]'"
+                "serving HTTP needs uvicorn: pip install 'aliran[registry]' or 'aliran[connect]'"
             ) from error
         config = uvicorn.Config(
             app,
