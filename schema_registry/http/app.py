@@ -36,7 +36,7 @@ Forward: TypeAlias = Callable[[Request], Awaitable[tuple[int, bytes] | None]]
 _AnswerKey: TypeAlias = tuple[str, bytes, bytes]
 
 _encode = msgspec.json.encode
-_THREADS = 4
+_THREADS = 16
 _MAX_ANSWERS = 10_000
 
 
