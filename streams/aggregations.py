@@ -21,10 +21,10 @@ from aliran.streams.dsl import (
 )
 from aliran.streams.errors import TopologyError
 from aliran.streams.functions import check_function
-from aliran.streams.graph import ProcessorPlan, RepartitionPlan
+from aliran.streams.graph import ProcessorPlan, RepartitionPlan, SinkPlan
 from aliran.streams.hints import unknown_operator
 from aliran.streams.ktable import KTable
-from aliran.streams.operators import Aggregate, StoreSpec, TableGetter
+from aliran.streams.operators import Aggregate, SinkNode, StoreSpec, TableGetter
 from aliran.streams.window_operators import (
     SessionWindows,
     SlidingWindows,
@@ -55,6 +55,8 @@ class Aggregation:
         merger: Puts the aggregates of two sessions together.
         windows: None for a single aggregate a key.
         emit_final: Forward results when their window closes, not at each update.
+        idle_ms: Close windows when no record has come for so long by wall clock.
+        late: The topic that records go to which come too late.
     """
 
     kind: Kind
@@ -63,12 +65,14 @@ class Aggregation:
     merger: Callable[..., Any] | None = None
     windows: WindowSpec | None = None
     emit_final: bool = False
+    idle_ms: int | None = None
+    late: str | None = None
 
-    def operator(self, store: str) -> Aggregate | WindowedAggregate:
-        """Return the operator that computes it in `store`."""
+    def operator(self, store: str, late: str | None = None) -> Aggregate | WindowedAggregate:
+        """Return the operator that computes it in `store` and sends late records to a node."""
         windows = self.windows
         if windows is None or (isinstance(windows, operators.TimeWindows) and not self.emit_final):
-            return Aggregate(store, self.kind, self.aggregator, self.initializer, windows)
+            return Aggregate(store, self.kind, self.aggregator, self.initializer, windows, late)
         return WindowedAggregate(
             store,
             self.kind,
@@ -77,6 +81,8 @@ class Aggregation:
             self.initializer,
             self.merger,
             self.emit_final,
+            late,
+            self.idle_ms,
         )
 
 
@@ -128,9 +134,15 @@ class Group:
         spec = aggregate_store(config, store, (key, value), aggregation)
         place = self.place_of_aggregation(store)
         versioned = spec.kind == "versioned"
-        step = ProcessorPlan(processor, aggregation.operator(store), (store,), versioned=versioned)
+        late = None if aggregation.late is None else names.processor("KSTREAM-SINK-")
+        operator = aggregation.operator(store, late)
+        step = ProcessorPlan(processor, operator, (store,), versioned=versioned)
         place.dsl.plan.add_table_store(spec)
         place.dsl.plan.add(step, place.step)
+        if aggregation.late is not None and late is not None:
+            serdes = key, place.value_or_default()
+            sink = SinkNode(late, aggregation.late, (processor,), *serdes)
+            place.dsl.plan.add(SinkPlan(late, sink), step)
         out = windowed_key_serde(key, aggregation.windows)
         here = place.at(step, key_serde=out, value_serde=value, needs_repartition=False)
         return KTable(here, lambda: TableGetter(store), config.store)
@@ -256,37 +268,52 @@ class Aggregations(Generic[K, V]):
     """What groups with and without windows have in common."""
 
     def __init__(
-        self, group: Group, windows: WindowSpec | None, *, emit_final: bool = False
+        self,
+        group: Group,
+        windows: WindowSpec | None,
+        *,
+        emit_final: bool = False,
+        idle_ms: int | None = None,
     ) -> None:
         self._group = group
         self._windows = windows
         self._emit_final = emit_final
+        self._idle_ms = idle_ms
 
     if not TYPE_CHECKING:  # type checkers are to see what is not there
 
         def __getattr__(self, name: str) -> None:
             raise unknown_operator(self, name)
 
-    def _count(self, config: Materialized[Any, Any], name: NameLike) -> KTable[Any, int]:
+    def _count(
+        self, config: Materialized[Any, Any], name: NameLike, late: str | None = None
+    ) -> KTable[Any, int]:
         value = serde_or(config.value, IntegerSerde)
-        return self._group.aggregate(self._aggregation("count"), config, name, value)
+        return self._group.aggregate(self._aggregation("count", late=late), config, name, value)
 
     def _reduce(
-        self, reducer: Callable[[V, V], V | None], config: Materialized[Any, Any], name: NameLike
+        self,
+        reducer: Callable[[V, V], V | None],
+        config: Materialized[Any, Any],
+        name: NameLike,
+        late: str | None = None,
     ) -> KTable[Any, V]:
         check_function("reduce", "reducer(aggregate, value)", reducer)
         value = serde_or(config.value, self._group.place.value_or_default)
-        aggregation = self._aggregation("reduce", aggregator=reducer)
+        aggregation = self._aggregation("reduce", (None, reducer, None), late)
         return self._group.aggregate(aggregation, config, name, value)
 
     def _aggregate(
         self,
-        initializer: Callable[[], A],
-        aggregator: Callable[[K, V, A], A | None],
+        functions: tuple[
+            Callable[[], A], Callable[[K, V, A], A | None], Callable[[K, A, A], A | None] | None
+        ],
         config: Materialized[Any, Any],
         name: NameLike,
-        merger: Callable[[K, A, A], A | None] | None = None,
+        late: str | None = None,
     ) -> KTable[Any, A]:
+        """Aggregate by an initializer, an aggregator and, for sessions, a merger."""
+        initializer, aggregator, _ = functions
         check_function("aggregate", "initializer()", initializer)
         check_function("aggregate", "aggregator(key, value, aggregate)", aggregator)
 
@@ -294,15 +321,24 @@ class Aggregations(Generic[K, V]):
             known = inference.value_serde(initializer) or inference.value_serde(aggregator)
             return known or self._group.place.dsl.default_value
 
-        aggregation = self._aggregation("aggregate", initializer, aggregator, merger)
+        aggregation = self._aggregation("aggregate", functions, late)
         value = serde_or(config.value, inferred)
         return self._group.aggregate(aggregation, config, name, value)
 
     def _aggregation(
         self,
         kind: Kind,
-        initializer: Callable[..., Any] | None = None,
-        aggregator: Callable[..., Any] | None = None,
-        merger: Callable[..., Any] | None = None,
+        functions: tuple[Callable[..., Any] | None, ...] = (None, None, None),
+        late: str | None = None,
     ) -> Aggregation:
-        return Aggregation(kind, initializer, aggregator, merger, self._windows, self._emit_final)
+        initializer, aggregator, merger = functions
+        return Aggregation(
+            kind,
+            initializer,
+            aggregator,
+            merger,
+            self._windows,
+            self._emit_final,
+            self._idle_ms,
+            late,
+        )

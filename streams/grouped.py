@@ -159,4 +159,4 @@ class KGroupedStream(Aggregations[K, V]):
         config = with_keywords(
             "aggregate", materialized, Materialized(), store=store, value=value, **options
         )
-        return self._aggregate(initializer, aggregator, config, name)
+        return self._aggregate((initializer, aggregator, None), config, name)

@@ -210,6 +210,7 @@ class Aggregate:
         kind: `count` adds one a record; `reduce` calls `aggregator(aggregate, value)`, the first
             value being the first aggregate; `aggregate` calls `aggregator(key, value, aggregate)`
             on top of `initializer()`.
+        late: Name of the node that records go to when all their windows are closed.
     """
 
     store: str
@@ -217,6 +218,7 @@ class Aggregate:
     aggregator: AnyFunction | None = None
     initializer: AnyFunction | None = None
     windows: TimeWindows | None = None
+    late: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

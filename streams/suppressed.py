@@ -15,6 +15,7 @@ from aliran.streams.operators import (
     TableGetter,
 )
 from aliran.streams.window_operators import Suppress, WindowedAggregate, grace_of
+from aliran.streams.windows import idle_ms_of
 
 if TYPE_CHECKING:
     from aliran.core.durations import Duration
@@ -100,11 +101,13 @@ class Suppressed:
             closes.
         buffer: The room for what is held back.
         name: Name of the processor; its store is `<name>-store`.
+        idle_ms: Close all windows when no update has come for so long by wall clock, if at all.
     """
 
     limit_ms: int | None
     buffer: BufferConfig
     name: str | None = None
+    idle_ms: int | None = None
 
     @classmethod
     def until_window_closes(
@@ -114,6 +117,7 @@ class Suppressed:
         max_records: int | None = None,
         max_bytes: int | None = None,
         shut_down_when_full: bool = True,
+        idle_after: Duration | None = None,
     ) -> Suppressed:
         """Emit one result a key and window: the last one, when nothing can change it any more.
 
@@ -125,9 +129,11 @@ class Suppressed:
             max_records: The most keys to hold back.
             max_bytes: The most bytes to hold back.
             shut_down_when_full: Must be true: a result that is emitted early is not final.
+            idle_after: Close all open windows when no update has come for so long by wall clock.
+                What comes for them then is dropped. Not Kafka's, see docs/extensions.md.
 
         Raises:
-            TopologyError: The buffer would emit early.
+            TopologyError: The buffer would emit early, or the time is not above 0.
         """
         config = _config(buffer, max_records, max_bytes, shut_down_when_full)
         bounded = config.max_records is not None or config.max_bytes is not None
@@ -136,7 +142,8 @@ class Suppressed:
                 "until_window_closes emits final results only, so its buffer cannot emit early: "
                 "leave it unbounded, or let it shut down when it is full"
             )
-        return cls(None, replace(config, shuts_down_when_full=True))
+        idle_ms = idle_ms_of("until_window_closes", idle_after)
+        return cls(None, replace(config, shuts_down_when_full=True), idle_ms=idle_ms)
 
     @classmethod
     def until_time_limit(
@@ -184,6 +191,7 @@ class Suppressed:
             self.buffer.max_records,
             self.buffer.max_bytes,
             self.buffer.shuts_down_when_full,
+            idle_ms=self.idle_ms,
         )
 
     def store(self, name: str, place: Place) -> StoreSpec:

@@ -76,6 +76,8 @@ class WindowedAggregate:
         initializer: As of `Aggregate`.
         merger: `merger(key, one, other)` puts the aggregates of two sessions together.
         emit_final: Forward results when their window closes, not at each update (KIP-825).
+        late: As of `Aggregate`.
+        idle_ms: Close all windows when no record has come for so long by wall clock, if at all.
     """
 
     store: str
@@ -85,6 +87,8 @@ class WindowedAggregate:
     initializer: Callable[..., Any] | None = None
     merger: Callable[..., Any] | None = None
     emit_final: bool = False
+    late: str | None = None
+    idle_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class Suppress:
         shut_down_when_full: Whether to fail when the buffer is full, or to emit early.
         key_serde: Of the table's keys.
         value_serde: Of its values.
+        idle_ms: Let all go when no update has come for so long by wall clock; None for never.
     """
 
     store: str
@@ -115,6 +120,7 @@ class Suppress:
     shut_down_when_full: bool
     key_serde: Serde[Any] | None = None
     value_serde: Serde[Any] | None = None
+    idle_ms: int | None = None
 
 
 WindowOperator: TypeAlias = WindowedAggregate | CogroupMerge | Suppress

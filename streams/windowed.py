@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from aliran.serdes import SerdeLike, Windowed
-from aliran.streams.aggregations import Aggregations, Group
+from aliran.streams.aggregations import Aggregations
 from aliran.streams.config_objects import (
     KeyedStoreOptions,
     Materialized,
@@ -16,14 +16,14 @@ from aliran.streams.config_objects import (
 from aliran.streams.errors import TopologyError
 from aliran.streams.functions import check_function
 from aliran.streams.ktable import KTable
+from aliran.streams.naming import check_name
 from aliran.streams.operators import TimeWindows
-from aliran.streams.window_operators import SessionWindows, SlidingWindows
+from aliran.streams.window_operators import SessionWindows, SlidingWindows, UnlimitedWindows
 from aliran.streams.windows import EmitStrategy
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from aliran.streams.window_operators import WindowSpec
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -32,9 +32,6 @@ A = TypeVar("A")
 
 class _WindowedKStream(Aggregations[K, V]):
     """What windows with a fixed size and sessions have in common."""
-
-    def __init__(self, group: Group, windows: WindowSpec, *, emit_final: bool = False) -> None:
-        super().__init__(group, windows, emit_final=emit_final)
 
     def emit_strategy(self, strategy: EmitStrategy) -> Self:
         """Say when results are forwarded: at each update (default), or when their window closes.
@@ -55,7 +52,19 @@ class _WindowedKStream(Aggregations[K, V]):
                 "results on window close are there for tumbling, hopping, sliding and session "
                 f"windows, not for {type(windows).__name__}"
             )
-        return type(self)(self._group, windows, emit_final=strategy.on_close)
+        return type(self)(
+            self._group, windows, emit_final=strategy.on_close, idle_ms=strategy.idle_ms
+        )
+
+    def _late_topic(self, method: str, topic: str | None) -> str | None:
+        """Return the topic for late records, checked."""
+        if topic is None:
+            return None
+        if isinstance(self._windows, UnlimitedWindows):
+            raise TopologyError(
+                f"{method}(late={topic!r}): unlimited windows never close, so no record is late"
+            )
+        return check_name(topic, f"the topic of {method}(late=)")
 
     def count(
         self,
@@ -63,11 +72,16 @@ class _WindowedKStream(Aggregations[K, V]):
         *,
         store: str | None = None,
         name: NameLike = None,
+        late: str | None = None,
         **options: Unpack[KeyedStoreOptions],
     ) -> KTable[Windowed[K], int]:
-        """Count the records of each key and window."""
+        """Count the records of each key and window.
+
+        `late=` names a topic for records that come when all their windows are closed, as they are;
+        that is not Kafka's, see docs/extensions.md.
+        """
         config = with_keywords("count", materialized, Materialized(), store=store, **options)
-        return self._count(config, name)
+        return self._count(config, name, self._late_topic("count", late))
 
     def reduce(
         self,
@@ -77,13 +91,17 @@ class _WindowedKStream(Aggregations[K, V]):
         value: SerdeLike[V] | None = None,
         store: str | None = None,
         name: NameLike = None,
+        late: str | None = None,
         **options: Unpack[KeyedStoreOptions],
     ) -> KTable[Windowed[K], V]:
-        """Combine the values of each key and window by `reducer(aggregate, value)`."""
+        """Combine the values of each key and window by `reducer(aggregate, value)`.
+
+        `late=` is explained at `count`.
+        """
         config = with_keywords(
             "reduce", materialized, Materialized(), store=store, value=value, **options
         )
-        return self._reduce(reducer, config, name)
+        return self._reduce(reducer, config, name, self._late_topic("reduce", late))
 
 
 class TimeWindowedKStream(_WindowedKStream[K, V]):
@@ -102,13 +120,18 @@ class TimeWindowedKStream(_WindowedKStream[K, V]):
         value: SerdeLike[A] | None = None,
         store: str | None = None,
         name: NameLike = None,
+        late: str | None = None,
         **options: Unpack[KeyedStoreOptions],
     ) -> KTable[Windowed[K], A]:
-        """Fold the values of each key and window; see `KGroupedStream.aggregate`."""
+        """Fold the values of each key and window; see `KGroupedStream.aggregate`.
+
+        `late=` is explained at `count`.
+        """
         config = with_keywords(
             "aggregate", materialized, Materialized(), store=store, value=value, **options
         )
-        return self._aggregate(initializer, aggregator, config, name)
+        topic = self._late_topic("aggregate", late)
+        return self._aggregate((initializer, aggregator, None), config, name, topic)
 
 
 class SessionWindowedKStream(_WindowedKStream[K, V]):
@@ -128,6 +151,7 @@ class SessionWindowedKStream(_WindowedKStream[K, V]):
         value: SerdeLike[A] | None = None,
         store: str | None = None,
         name: NameLike = None,
+        late: str | None = None,
         **options: Unpack[KeyedStoreOptions],
     ) -> KTable[Windowed[K], A]:
         """Fold the values of each key and session.
@@ -140,10 +164,12 @@ class SessionWindowedKStream(_WindowedKStream[K, V]):
             value: Type or serde of the aggregates, as in `KGroupedStream.aggregate`.
             store: Name of the store, to query it.
             name: Name of the processor.
+            late: A topic for records that come too late; see `count`.
             options: See `Materialized`.
         """
         check_function("aggregate", "merger(key, one, other)", merger)
         config = with_keywords(
             "aggregate", materialized, Materialized(), store=store, value=value, **options
         )
-        return self._aggregate(initializer, aggregator, config, name, merger)
+        topic = self._late_topic("aggregate", late)
+        return self._aggregate((initializer, aggregator, merger), config, name, topic)

@@ -181,9 +181,11 @@ class EmitStrategy:
 
     Attributes:
         on_close: Once, when stream time passes the end and the grace of a window; else each update.
+        idle_ms: Close all windows when no record has come for so long by wall clock, if at all.
     """
 
     on_close: bool
+    idle_ms: int | None = None
 
     @classmethod
     def on_window_update(cls) -> EmitStrategy:
@@ -191,14 +193,34 @@ class EmitStrategy:
         return cls(False)
 
     @classmethod
-    def on_window_close(cls) -> EmitStrategy:
+    def on_window_close(cls, *, idle_after: Duration | None = None) -> EmitStrategy:
         """Forward results when their window closes, at most once a second of wall-clock time.
 
         As in Kafka, results are lost that the store does not keep until then: the store's clock is
         the newest window, so a jump in time can push a window out before it is emitted. A longer
         `retention=` of the aggregation cures that; `suppress` does not have the problem.
+
+        Args:
+            idle_after: Close all open windows when no record has come to the aggregation for so
+                long by wall clock. What comes for them then is late. Not Kafka's, see
+                docs/extensions.md.
+
+        Raises:
+            TopologyError: The time is not above 0.
         """
-        return cls(True)
+        return cls(True, idle_ms_of("on_window_close", idle_after))
+
+
+def idle_ms_of(method: str, idle_after: Duration | None) -> int | None:
+    """Return `idle_after=` in milliseconds.
+
+    Raises:
+        TopologyError: It is not above 0.
+    """
+    idle_ms = None if idle_after is None else to_ms(idle_after)
+    if idle_ms is not None and idle_ms <= 0:
+        raise TopologyError(f"{method}(idle_after=) must be above 0 ms, it is {idle_ms} ms")
+    return idle_ms
 
 
 def _checked_grace(grace_ms: int) -> int:

@@ -65,6 +65,10 @@ def _write_windows(
             _write_cell(c, node, spec, windowed, cell)
         with code.block("else:"):
             code.line("stats.dropped_records += 1")
+            if spec.late is not None:
+                # The last of its windows is the newest: if that is closed, all are.
+                with code.block(f"if {start} + {advance} > {v.time}:"):
+                    c.write_call(c.nodes[spec.late], v)
 
 
 class OperatorClock:

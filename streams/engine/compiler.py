@@ -124,6 +124,16 @@ class Bindings(Protocol):
         """The partition of its inputs that the task reads."""
         ...
 
+    def call_at_intervals(
+        self, node: str, interval_ms: int, function: Callable[[int], None]
+    ) -> None:
+        """Call `function(now)` at intervals of the wall clock, for a node."""
+        ...
+
+    def flush_caches(self) -> None:
+        """Forward what caches hold back."""
+        ...
+
     def node_guard(self, node: str) -> Callable[..., None] | None:
         """Return what to call with (error, key, value, time, headers) of a node, if anything."""
         ...
@@ -173,9 +183,11 @@ class Compiler:
         self.nodes: dict[str, op.Node] = {node.name: node for node in nodes}
         self._index = {node.name: number for number, node in enumerate(nodes)}
         self._children: dict[str, list[op.Node]] = {node.name: [] for node in nodes}
+        apart = {getattr(getattr(node, "operator", None), "late", None) for node in nodes}
         for node in nodes:
             for parent in dict.fromkeys(getattr(node, "parents", ())):
-                self._children[parent].append(node)
+                if node.name not in apart:  # late records have a way of their own
+                    self._children[parent].append(node)
         self.bindings = bindings
         self.code: SourceCode = SourceCode(file_name)
         self._numbers = count()
@@ -187,6 +199,7 @@ class Compiler:
         # What operators keep in memory, by store: several nodes, or codes of a node, share it.
         self.operator_state: dict[str, Any] = {}
         self._forwarders: dict[str, tuple[Any, ...]] = {}
+        self._senders_of_late: list[tuple[str, Any]] = []
         for node in nodes:
             self._choose_cells(node)
             if node.name in self.senders_of_old_values and self._caching_table(node):
@@ -222,6 +235,8 @@ class Compiler:
         for name, objects in self._forwarders.items():
             for each in objects:
                 each.forward = namespace[f"forward_{self._index[name]}"]
+        for name, sender in self._senders_of_late:
+            sender.send_late = namespace[self._function_name(name)]
         return Compiled(
             sources={
                 source.name: SourceFunctions(
@@ -326,6 +341,11 @@ class Compiler:
     def forward_from(self, node: op.ProcessorNode, *objects: Any) -> None:
         """Give objects a `forward(key, value, time, headers, old value)` to a node's children."""
         self._forwarders[node.name] = objects
+
+    def send_late_from(self, late: str, sender: Any) -> None:
+        """Give an object a `send_late(key, value, time, headers)` to the node of late records."""
+        self._functions.add(late)
+        self._senders_of_late.append((late, sender))
 
     def _write_forward(self, name: str) -> None:
         self._written.add(name)

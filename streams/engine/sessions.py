@@ -56,6 +56,7 @@ class SessionAggregation(WindowAggregation):
             start, end = min(start, session_start), max(end, session_end)
         if end < close_time:
             self._drops.dropped_records += 1
+            self.send_late(key, value, time, headers)
         else:
             if start != time or end != time:
                 self._remove(key, cell, sessions, time, headers)
@@ -80,6 +81,13 @@ class SessionAggregation(WindowAggregation):
             if self._forwards:
                 old = aggregate if self._sends_old_values else None
                 self.forward(Windowed(key, start, end), None, end, None, old)
+
+    @property
+    def _wait_ms(self) -> int:
+        return self._grace_ms + self._gap_ms
+
+    def _time_that_closes(self, time: int) -> int:
+        return time + self._wait_ms + 1
 
     def _emit_closed(self, emitter: FinalEmitter, close_time: int, headers: Headers | None) -> None:
         first, last = max(0, emitter.last_close), close_time - 1

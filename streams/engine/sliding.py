@@ -62,6 +62,7 @@ class SlidingAggregation(TableAggregation):
             raise TypeError(f"windows of another kind: {spec.windows!r}")
         self._difference = spec.windows.time_difference_ms
         self._grace_ms = spec.windows.grace_ms
+        self._taken = False  # whether a window took the record
 
     def process(
         self, key: Any, cell: bytes, value: Any, time: int, headers: Headers | None
@@ -72,18 +73,34 @@ class SlidingAggregation(TableAggregation):
         close_time = self.stream_time - self._grace_ms
         if time + self._difference < close_time:
             self._drops.dropped_records += 1
+            self.send_late(key, value, time, headers)
             return
+        self._taken = False
         record = _Record(key, cell, value, time, headers, close_time)
         if time < self._difference:
             self._process_early(record)
-            return  # as in Kafka, such records emit nothing
-        self._process(record)
+        else:
+            self._process(record)
+        if not self._taken:
+            self.send_late(key, value, time, headers)
         emitter = self._emitter
-        if emitter is not None and emitter.is_due(close_time):
-            last = close_time - self._difference - 1
-            if last >= 0:
-                first = max(0, emitter.last_close - self._difference)
-                self._emit(first, last, headers, close_time)
+        if time < self._difference or emitter is None:
+            return  # as in Kafka, early records emit nothing
+        if emitter.is_due(close_time):
+            self._emit_closed(emitter, close_time, headers)
+
+    @property
+    def _wait_ms(self) -> int:
+        return self._grace_ms
+
+    def _time_that_closes(self, time: int) -> int:
+        return time + self._difference + self._grace_ms + 1
+
+    def _emit_closed(self, emitter: FinalEmitter, close_time: int, headers: Headers | None) -> None:
+        last = close_time - self._difference - 1
+        if last >= 0:
+            first = max(0, emitter.last_close - self._difference)
+            self._emit(first, last, headers, close_time)
 
     def _process(self, record: _Record) -> None:
         time, difference = record.time, self._difference
@@ -167,6 +184,7 @@ class SlidingAggregation(TableAggregation):
         if end < record.close_time:
             self._drops.dropped_records += 1
             return
+        self._taken = True
         table = self._table
         before = table.copy_of(old) if self._sends_old_values else None
         time = record.time if old is None else max(record.time, newest)

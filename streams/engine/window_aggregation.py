@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from aliran.core.types import Headers
 from aliran.serdes import Windowed
@@ -27,6 +27,14 @@ class DropCounter(Protocol):
     """Counts what the semantics drop."""
 
     dropped_records: int
+
+
+SendLate: TypeAlias = Callable[[Any, Any, int, "Headers | None"], None]
+"""Takes key, value, time and headers of a late record."""
+
+
+def _send_nothing(_key: Any, _value: Any, _time: int, _headers: Headers | None) -> None:
+    """Do nothing: late records are dropped."""
 
 
 class FinalEmitter:
@@ -83,6 +91,7 @@ class WindowAggregation(ABC):
     Attributes:
         stream_time: The largest record time this operator has seen, -1 before the first.
         forward: Runs an update through what is downstream; set by the engine.
+        send_late: Takes a record that no window takes any more; set by the engine.
     """
 
     def __init__(
@@ -95,6 +104,7 @@ class WindowAggregation(ABC):
     ) -> None:
         self.stream_time = -1
         self.forward: Forward = forward_nothing
+        self.send_late: SendLate = _send_nothing
         self._drops = drops
         self._emitter = emitter
         self._sends_old_values = sends_old_values
@@ -113,6 +123,29 @@ class WindowAggregation(ABC):
             time: Its time.
             headers: Its headers.
         """
+
+    def close_all(self) -> None:
+        """Move stream time on to where every window that has records is closed, and emit them."""
+        emitter = self._emitter
+        if emitter is None or self.stream_time < 0:
+            return
+        self.stream_time = max(self.stream_time, self._time_that_closes(self.stream_time))
+        close_time = self.stream_time - self._wait_ms
+        if emitter.last_close < close_time:
+            self._emit_closed(emitter, close_time, None)
+
+    @property
+    @abstractmethod
+    def _wait_ms(self) -> int:
+        """How far the time up to which windows are closed lies behind stream time."""
+
+    @abstractmethod
+    def _time_that_closes(self, time: int) -> int:
+        """Return the stream time at which all windows are closed that records up to `time` have."""
+
+    @abstractmethod
+    def _emit_closed(self, emitter: FinalEmitter, close_time: int, headers: Headers | None) -> None:
+        """Forward the windows that have closed since the last time."""
 
 
 class TableAggregation(WindowAggregation):
@@ -172,18 +205,31 @@ class AlignedAggregation(TableAggregation):
         if time > self.stream_time:
             self.stream_time = time
         close_time, table = self.stream_time - self._grace_ms, self._table
+        closed, taken = False, False
         for start, end in self._windows_for(time):
             if end <= close_time:
                 self._drops.dropped_records += 1
+                closed = True
                 continue
+            taken = True
             found = table.fetch(cell, start)
             old, newest = (self._initialize(), time) if found is None else found
             before = table.copy_of(old) if self._sends_old_values else None
             new, newest = self._add(key, value, old), max(newest, time)
             table.put(cell, start, new, time if new is None else newest, headers)
             self._forward_update(Windowed(key, start, end), before, new, newest, headers)
+        if closed and not taken:
+            self.send_late(key, value, time, headers)
         if self._emitter is not None and self._emitter.is_due(close_time):
             self._emit_closed(self._emitter, close_time, headers)
+
+    @property
+    def _wait_ms(self) -> int:
+        return self._grace_ms
+
+    def _time_that_closes(self, time: int) -> int:
+        ends = [end for _, end in self._windows_for(time)]
+        return max(ends, default=time) + self._grace_ms
 
     def _emit_closed(self, emitter: FinalEmitter, close_time: int, headers: Headers | None) -> None:
         last = close_time - self._size_ms  # the start of the newest window that is closed

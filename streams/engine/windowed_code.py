@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aliran.streams import operators as op
+from aliran.streams.engine.idle import IdleAggregation, IdleSuppressor
 from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES
 from aliran.streams.engine.sessions import SessionAggregation
 from aliran.streams.engine.sliding import SlidingAggregation
@@ -52,7 +53,7 @@ def _write_windowed_aggregate(
 
 def _aggregation_of(
     c: Compiler, node: op.ProcessorNode, spec: WindowedAggregate
-) -> WindowAggregation:
+) -> WindowAggregation | IdleAggregation:
     """Return the node's object; the codes for batches with and without headers share it."""
     known = c.operator_state.get(node.name)
     if known is not None:
@@ -64,9 +65,14 @@ def _aggregation_of(
     )
     if sends_old_values:
         table.send_old_values()
-    c.operator_state[node.name] = made
     c.forward_from(node, made, table)
-    return made
+    if spec.late is not None:
+        c.send_late_from(spec.late, made)
+    called: WindowAggregation | IdleAggregation = made
+    if spec.idle_ms is not None:
+        called = IdleAggregation(node.name, made, spec.idle_ms, c.bindings)
+    c.operator_state[node.name] = called
+    return called
 
 
 def _kind_of(spec: WindowedAggregate) -> Callable[..., WindowAggregation]:
@@ -94,7 +100,10 @@ def _write_suppress(c: Compiler, node: op.ProcessorNode, spec: Suppress, v: Vars
     if suppressor is None:
         table = c.bindings.table(spec.store)
         table.now_ms = c.bindings.environment.clock.time_ms
-        suppressor = Suppressor(node.name, spec, table, c.bindings.origins)
+        if spec.idle_ms is None:
+            suppressor = Suppressor(node.name, spec, table, c.bindings.origins)
+        else:
+            suppressor = IdleSuppressor(node.name, spec, table, c.bindings, spec.idle_ms)
         c.operator_state[node.name] = suppressor
         c.forward_from(node, suppressor)
     update = f"{c.key(v)}, {v.value}, {v.time}, {v.headers}, {v.old or 'None'}"

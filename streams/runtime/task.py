@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -167,6 +167,9 @@ class StreamTask:
         self.wall_clock_punctuations: PunctuationQueue = PunctuationQueue()
         self.commit_requested = False
         self.processor_metadata: dict[str, int] = {}
+        # Where the inputs stood; what a timer changes is committed with it before a record comes.
+        self._resumed_at: dict[TopicPartition, Position] = {}
+        self._resumed_numbers: dict[str, int] = {}
         self.origins: RecordOrigins = RecordOrigins(self)
         self._nodes = nodes
         self._environment = environment
@@ -219,6 +222,7 @@ class StreamTask:
         for position in positions.values():
             for name, number in position.processor_metadata.items():
                 known[name] = max(number, known.get(name, number))
+        self._resumed_at, self._resumed_numbers = positions, dict(known)
 
     def close(self) -> None:
         """Close the user's processors and the stores; what is not committed is dropped."""
@@ -331,6 +335,14 @@ class StreamTask:
                     error, schedule.node, "a punctuator", failures.OR_SKIP
                 ) from error
 
+    def call_at_intervals(
+        self, node: str, interval_ms: int, function: Callable[[int], None]
+    ) -> None:
+        """Call `function(now)` at intervals of the wall clock, for a node."""
+        start_ms = self._environment.clock.time_ms() + interval_ms
+        schedule = Punctuation(start_ms, interval_ms, function, node)
+        self.schedule(schedule, stream_time=False)
+
     def schedule(self, schedule: Punctuation, *, stream_time: bool) -> None:
         """Add a punctuation of one of the task's processors."""
         queue = self.stream_time_punctuations if stream_time else self.wall_clock_punctuations
@@ -367,10 +379,14 @@ class StreamTask:
 
     def positions(self) -> dict[TopicPartition, Position]:
         """Return what to commit: for each input read so far, the first record not processed."""
+        numbers = dict(self.processor_metadata)
+        unread = self._resumed_at if numbers != self._resumed_numbers else {}
         return {
-            partition: Position(
-                queue.next_offset, queue.partition_time_ms, dict(self.processor_metadata)
-            )
+            partition: replace(position, processor_metadata=numbers)
+            for partition, position in unread.items()
+            if partition in self._queues
+        } | {
+            partition: Position(queue.next_offset, queue.partition_time_ms, numbers)
             for partition, queue in self._queues.items()
             if queue.next_offset is not None
         }

@@ -276,6 +276,8 @@ assert_type(
     KTable[Windowed[str], int],
 )
 final = group.windowed_by("1m").emit_strategy(EmitStrategy.on_window_close())
+idle = EmitStrategy.on_window_close(idle_after="30s")
+assert_type(sessions.emit_strategy(idle).count(late="late"), KTable[Windowed[str], int])
 assert_type(final, TimeWindowedKStream[str, Tweet])
 assert_type(final.count(Materialized(store="final")), KTable[Windowed[str], int])
 assert_type(

@@ -91,6 +91,24 @@ def windowed(
     return counts.to_stream().map(lambda w, n: (f"{w.key}@{w.start_ms}-{w.end_ms}", n))
 
 
+def late(stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
+    grouped = stream.group_by(lambda key, value: KEYS[(value or 0) % 4], key=str, value=int)
+    kinds: dict[str, Any] = {
+        "tumbling": {"windows": "10ms"},
+        "hopping": {"windows": "10ms", "advance": "4ms"},
+        "sliding": {"sliding": "8ms"},
+        "session": {"session": "4ms"},
+    }
+    for kind, windows in kinds.items():
+        made: Any = grouped.windowed_by(**windows)
+        made.count(store=f"{kind}-{index}", late=f"late-{kind}-{index}")
+    closing = grouped.windowed_by("10ms").emit_strategy(
+        EmitStrategy.on_window_close(idle_after="1s")
+    )
+    counts = closing.count(store=f"store-{index}", late=f"late-{index}")
+    return counts.to_stream().map(lambda w, n: (f"{w.key}@{w.start_ms}", n))
+
+
 def suppressed(stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
     grouped = stream.group_by(lambda key, value: KEYS[(value or 0) % 4], key=str, value=int)
     counts = grouped.windowed_by("10ms", grace="5ms").count(store=f"store-{index}")
@@ -225,6 +243,7 @@ STEPS: dict[str, Step] = {
     "session": lambda b, s, i: windowed(s, i, session="4ms"),
     "close": lambda b, s, i: windowed(s, i, EmitStrategy.on_window_close(), windows="6ms"),
     "close_session": lambda b, s, i: windowed(s, i, EmitStrategy.on_window_close(), session="4ms"),
+    "late": lambda b, s, i: late(s, i),
     "suppress": lambda b, s, i: suppressed(s, i),
     "cogroup": lambda b, s, i: cogrouped(s, i),
     "repartition": lambda b, s, i: s.repartition(name=f"again-{i}", key=str, value=int),
