@@ -6,6 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aliran.core.errors import AliranError
@@ -17,18 +19,34 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("aliran.broker")
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    name: str
+    function: Callable[[], object]
+    interval_ms: int
+
+
 class Maintenance:
     """Calls `LogManager.flush_due` and `clean_up` in their intervals until stopped.
 
-    Kafka: `LogManager`'s scheduled tasks and the `LogCleaner` threads.
+    Logs that are compacted are looked after by the cleaner, their old segments included; the others
+    every `log.retention.check.interval.ms`. Kafka: `LogManager`'s scheduled tasks and the
+    `LogCleaner` threads.
     """
 
     def __init__(self, logs: LogManager, config: BrokerConfig) -> None:
         self._logs = logs
-        self._flush_interval = config.log_flush_scheduler_interval_ms / 1000
-        self._clean_interval = config.log_retention_check_interval_ms / 1000
+        self._jobs: list[_Job] = [
+            _Job("flush", logs.flush_due, config.log_flush_scheduler_interval_ms),
+            _Job(
+                "retention",
+                partial(logs.clean_up, compacted=False),
+                config.log_retention_check_interval_ms,
+            ),
+        ]
         if config.log_cleaner_enable:
-            self._clean_interval = min(self._clean_interval, config.log_cleaner_backoff_ms / 1000)
+            clean = partial(logs.clean_up, compacted=True)
+            self._jobs.append(_Job("compaction", clean, config.log_cleaner_backoff_ms))
         self._complaints: dict[str, str] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(
@@ -47,15 +65,13 @@ class Maintenance:
             self._thread.join()
 
     def _run(self) -> None:
-        next_flush = time.monotonic() + self._flush_interval
-        next_clean = time.monotonic() + self._clean_interval
-        while not self._stopping.wait(max(0.0, min(next_flush, next_clean) - time.monotonic())):
-            if time.monotonic() >= next_flush:
-                self._attempt("flush", self._logs.flush_due)
-                next_flush = time.monotonic() + self._flush_interval
-            if time.monotonic() >= next_clean:
-                self._attempt("retention and compaction", self._logs.clean_up)
-                next_clean = time.monotonic() + self._clean_interval
+        now = time.monotonic()
+        due = [now + job.interval_ms / 1000 for job in self._jobs]
+        while not self._stopping.wait(max(0.0, min(due) - time.monotonic())):
+            for number, job in enumerate(self._jobs):
+                if time.monotonic() >= due[number]:
+                    self._attempt(job.name, job.function)
+                    due[number] = time.monotonic() + job.interval_ms / 1000
 
     def _attempt(self, what: str, function: Callable[[], object]) -> None:
         # a full disk or a damaged segment must not end housekeeping

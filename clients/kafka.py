@@ -29,7 +29,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 
 from aliran.clients import kafka_settings as settings_of
 from aliran.clients import position_metadata
-from aliran.clients.kafka_errors import ErrorWatch, error_of, is_leader_change
+from aliran.clients.kafka_errors import ErrorWatch, ends_of, error_of, is_leader_change
 from aliran.clients.kafka_messages import to_columns
 from aliran.clients.kafka_producer import KafkaWriter
 from aliran.clients.kafka_reader import KafkaReader
@@ -229,6 +229,9 @@ class KafkaTransport:
             self._finish_rebalance()
             return []
         self._watch.raise_if_refused()
+        for place, end in ends_of(messages):
+            if place in self._next_offsets:
+                self._next_offsets[place] = max(self._next_offsets[place], end)
         columns = to_columns(self._watch.without_errors(messages))
         for batch in columns:
             self._next_offsets[TopicPartition(batch.topic, batch.partition)] = batch.offsets[-1] + 1

@@ -11,10 +11,11 @@ from confluent_kafka import KafkaError, KafkaException
 
 from aliran.clients.kafka_messages import Messages
 from aliran.clients.transport import GroupFencedError, TransportError, UnknownTopicError
+from aliran.core.types import TopicPartition
 
 PARTITION_EOF: Final = KafkaError._PARTITION_EOF
-UNKNOWN_PARTITION: Final = KafkaError._UNKNOWN_PARTITION
 """What a reader is told at the end of a partition."""
+UNKNOWN_PARTITION: Final = KafkaError._UNKNOWN_PARTITION
 
 _log = logging.getLogger("aliran.clients.kafka")
 
@@ -162,6 +163,19 @@ class ErrorWatch:
                 "this machine can reach the addresses it advertises"
             )
         return TransportError(what)
+
+
+def ends_of(messages: Messages) -> list[tuple[TopicPartition, int]]:
+    """Return the ends of partitions that were reached, and where the next record will be.
+
+    That lies behind the last record where what follows holds none: markers of transactions, or
+    records that were deleted.
+    """
+    return [
+        (TopicPartition(str(message.topic()), message.partition() or 0), message.offset() or 0)
+        for message in messages
+        if (error := message.error()) is not None and error.code() == PARTITION_EOF
+    ]
 
 
 def error_of(exception: KafkaException) -> KafkaError:

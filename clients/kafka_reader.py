@@ -10,7 +10,7 @@ from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from aliran.clients import kafka_settings as settings_of
-from aliran.clients.kafka_errors import PARTITION_EOF, ErrorWatch
+from aliran.clients.kafka_errors import ErrorWatch, ends_of
 from aliran.clients.kafka_messages import before, to_columns
 from aliran.clients.transport import TransportError
 from aliran.core.types import Columns, TopicPartition
@@ -69,11 +69,8 @@ class KafkaReader:
             messages = []
             if first is not None:
                 messages = [first, *client.consume(self._batch_records - 1, 0)]
-            for message in messages:
-                error = message.error()
-                if error is not None and error.code() == PARTITION_EOF:
-                    # Lies behind the last record where what follows it holds none.
-                    position = max(position, message.offset() or 0)
+            for _, reached in ends_of(messages):
+                position = max(position, reached)
             for columns in to_columns(self._watch.without_errors(messages)):
                 silent_since = time.monotonic()
                 position = max(position, columns.offsets[-1] + 1)

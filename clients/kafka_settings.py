@@ -75,6 +75,7 @@ def member_settings(common: Mapping[str, Any], group_id: str) -> dict[str, Any]:
         "group.id": group_id,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
+        "enable.partition.eof": True,  # says what has no records behind it
     }
 
 

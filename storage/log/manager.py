@@ -378,12 +378,15 @@ class LogManager:
         if failure is not None:
             raise failure
 
-    def clean_up(self) -> int:
+    def clean_up(self, *, compacted: bool | None = None) -> int:
         """Apply retention and compaction to every log; forget silent producers.
 
         A log that is damaged or that the disk refuses to clean is left as it is, with a logged
         error; the others are cleaned all the same. On a full disk compaction, which needs room,
         fails, and retention makes room.
+
+        Args:
+            compacted: Only logs that are compacted (True), or only those that are not (False).
 
         Returns:
             The bytes that were freed.
@@ -391,6 +394,8 @@ class LogManager:
         now_ms = self.clock.time_ms()
         removed = 0
         for log in self.partitions():
+            if compacted is not None and compacted is not log.config.is_compacted:
+                continue
             for work in (self._compact, delete_old_segments):
                 if self._stopping.is_set():
                     return removed

@@ -36,6 +36,9 @@ from aliran.streams.topology import Topology
 
 logger: logging.Logger = logging.getLogger("aliran.streams")
 
+_LOOK_S = 0.005
+"""How often whoever waits for the application looks whether it has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamsStatistics:
@@ -207,10 +210,8 @@ class KafkaStreams:
         """
         deadline = self._clock.monotonic() + timeout_s
         while self.state is not State.RUNNING:
-            self._raise_error()
-            if self._ended.wait(0.005):
-                self._raise_error()
-                raise IllegalStateError(f"the application is {self.state.value}")
+            self._ended.wait(_LOOK_S)
+            self._raise_if_ended()
             if self._clock.monotonic() > deadline:
                 raise TimeoutError(
                     f"{self.config.application_id} is still {self.state.value} after {timeout_s} s"
@@ -219,19 +220,25 @@ class KafkaStreams:
     def wait_until_idle(self, timeout_s: float = 30) -> None:
         """Wait until all records that are in the input topics by now are processed and committed.
 
+        Of a group of several instances each one waits for the partitions that it has itself.
+
         Raises:
-            AliranError: What stopped the application.
+            AliranError: What stopped the application; IllegalStateError if it was told to stop.
             TimeoutError: It took longer.
         """
+        deadline = self._clock.monotonic() + timeout_s
         self.wait_until_running(timeout_s)
         if self._loop is None:
             return
-        if not self._loop.when_idle().wait(timeout_s):
-            raise TimeoutError(
-                f"{self.config.application_id} is still busy after {timeout_s} s: records arrive "
-                "faster than they are processed, or a partition waits for another one"
-            )
-        self._raise_error()
+        idle = self._loop.when_idle()
+        while not idle.wait(_LOOK_S):
+            self._raise_if_ended()
+            if self._clock.monotonic() > deadline:
+                raise TimeoutError(
+                    f"{self.config.application_id} is still busy after {timeout_s} s "
+                    f"({self.state.value}): records arrive faster than they are processed, a "
+                    "partition waits for another one, or the group is not done rebalancing"
+                )
 
     def statistics(self) -> StreamsStatistics:
         """Return counters of what was done since the start."""
@@ -425,9 +432,11 @@ class KafkaStreams:
         self._move(State.ERROR)
         self._ended.set()
 
-    def _raise_error(self) -> None:
+    def _raise_if_ended(self) -> None:
         if self.error is not None:
             raise self.error
+        if self._ended.is_set():
+            raise IllegalStateError(f"the application is {self.state.value}")
 
     def _move(self, new: State) -> None:
         with self._lock:

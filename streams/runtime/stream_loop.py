@@ -34,6 +34,7 @@ from aliran.streams.runtime.task_factory import TaskFactory
 logger: logging.Logger = logging.getLogger("aliran.streams")
 
 _MAX_WAIT_MS = 60_000
+_WAITED_FOR_MS = 1
 _PURGE_INTERVAL_S = 30
 """Kafka: `repartition.purge.interval.ms`."""
 
@@ -100,7 +101,6 @@ class StreamLoop:
         self._on_running: Callable[[], None] = _do_nothing
         self._on_rebalancing: Callable[[], None] = _do_nothing
         self._is_assigned = False
-        self._ended = False
         self._closed = TaskStatistics()
 
     # ------------------------------------------------------------------ from outside
@@ -112,12 +112,10 @@ class StreamLoop:
     def when_idle(self) -> threading.Event:
         """Return an event that is set once everything there is by then is processed and committed.
 
-        May be called from any thread.
+        May be called from any thread. Never set where the loop ends before that.
         """
         event = threading.Event()
         self._waiters.append(event)
-        if self._ended:
-            event.set()
         return event
 
     def statistics(self) -> TaskStatistics:
@@ -151,9 +149,6 @@ class StreamLoop:
         finally:
             self._close_tasks()
             self._global_state.close()
-            self._ended = True
-            for event in self._waiters:
-                event.set()
 
     # ------------------------------------------------------------------ one turn
 
@@ -238,11 +233,10 @@ class StreamLoop:
 
     def _wait_ms(self) -> int:
         """How long a poll may wait: not at all while something is to be done."""
-        if self._waiters or any(
-            task.has_records and self._is_ready(task) for task in self.tasks.values()
-        ):
+        if any(task.has_records and self._is_ready(task) for task in self.tasks.values()):
             return 0
-        wait = self._settings.poll_ms
+        # What is waited for is done by the transport's threads or by a broker: leave them the CPU.
+        wait = min(self._settings.poll_ms, _WAITED_FOR_MS if self._waiters else _MAX_WAIT_MS)
         if self._uncommitted:
             elapsed = self._clock.monotonic() - self._last_commit
             wait = min(wait, max(0, self._settings.commit_interval_ms - int(elapsed * 1000)))
@@ -251,7 +245,7 @@ class StreamLoop:
             due = task.wall_clock_punctuations.next_due_ms
             if due is not None:
                 wait = min(wait, max(0, due - now_ms))
-        return min(wait, _MAX_WAIT_MS)
+        return wait
 
     # ------------------------------------------------------------------ which task may run
 
@@ -372,7 +366,21 @@ class StreamLoop:
     # ------------------------------------------------------------------ rebalancing
 
     def on_assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """Open, restore and start the tasks of an assignment, and read on from their positions."""
+        """Open, restore and start the tasks of an assignment, and read on from their positions.
+
+        Whoever was away for longer than a session hears that from the first commit at the latest;
+        another assignment follows.
+        """
+        try:
+            self._start_tasks(partitions)
+        except GroupFencedError as error:
+            logger.warning("could not start, the tasks belong to others now: %s", error)
+            self._close_tasks()
+        else:
+            self._is_assigned = True
+            self._on_running()
+
+    def _start_tasks(self, partitions: Collection[TopicPartition]) -> None:
         self._factory.plan_topics()  # all members decide by what there is now
         if (own := self._factory.own_topics()) != self._claimed:
             self._transport.claim(own)
@@ -391,8 +399,6 @@ class StreamLoop:
         if started:
             self._transport.commit(started)  # the group's first commit marks where it began
         self._last_commit = self._clock.monotonic()
-        self._is_assigned = True
-        self._on_running()
 
     def on_revoked(self, partitions: Collection[TopicPartition], *, lost: bool) -> None:  # noqa: ARG002
         """Commit and close all tasks; a new assignment follows with all that this member gets."""

@@ -264,6 +264,20 @@ def test_deleted_records_move_the_first_offset(transport: KafkaTransport) -> Non
 # -- groups
 
 
+def test_records_that_were_deleted_unread_are_not_waited_for(transport: KafkaTransport) -> None:
+    topic = new_topic(transport)
+    partition = TopicPartition(topic, 0)
+    fill(transport, topic, ["a", "b", "c"])
+    transport.join(f"group-{topic}", [topic], Listener(transport))
+    transport.delete_records({partition: 3})
+    while transport.bounds([partition])[partition] != (3, 3):
+        time.sleep(0.01)
+    assert not poll_until(transport, lambda: transport.is_at_end([partition]))
+    assert not poll_until(transport, lambda: transport.lag(partition) == 0)
+    fill(transport, topic, ["d"])
+    assert texts(poll_until(transport, lambda: transport.is_at_end([partition]))) == ["d"]
+
+
 def test_a_group_goes_on_where_it_has_committed(transport: KafkaTransport, server: str) -> None:
     topic = new_topic(transport, 2)
     zero, one = TopicPartition(topic, 0), TopicPartition(topic, 1)

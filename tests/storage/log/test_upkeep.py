@@ -69,6 +69,21 @@ def test_a_log_whose_directory_is_gone_does_not_keep_the_others_from_being_clean
     assert other.log_start_offset == 20
 
 
+def test_logs_that_are_compacted_and_the_others_are_cleaned_each_in_their_time() -> None:
+    manager = open_manager(MemoryFileSystem())
+    both = LogConfig(cleanup_policy=frozenset({"compact", "delete"}), retention_ms=1000)
+    compacted, plain = (
+        manager.create(COMPACTED, both),
+        manager.create(OLD, LogConfig(retention_ms=1)),
+    )
+    fill(compacted, 1, timestamp=NOW - 5000)
+    fill(plain, 1, timestamp=NOW - 5000)
+    manager.clean_up(compacted=True)
+    assert (offsets(compacted), offsets(plain)) == ([], [0])
+    manager.clean_up(compacted=False)
+    assert (offsets(compacted), offsets(plain)) == ([], [])
+
+
 def test_a_stop_ends_compaction_and_leaves_nothing_behind() -> None:
     fs = MemoryFileSystem()
     manager = open_manager(fs)

@@ -13,13 +13,16 @@ from broker_process import BrokerProcess
 
 from aliran.streams import App
 
+KEEP = {"log.retention.ms": "-1"}
+"""The records of these tests are of 1970: retention must not take them while a test looks."""
+
 MakeApp = Callable[..., App]
 _numbers = count()
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    config = {"num.partitions": "3", "group.initial.rebalance.delay.ms": "0"}
+    config = {**KEEP, "num.partitions": "3", "group.initial.rebalance.delay.ms": "0"}
     with BrokerProcess(tmp_path_factory.mktemp("broker"), config) as broker:
         yield broker.address
 
@@ -33,7 +36,7 @@ def make_app(request: pytest.FixtureRequest, tmp_path: Path) -> MakeApp:
 
     def make(**settings: Any) -> App:
         if request.param == "embedded":
-            config = {"num.partitions": 3}
+            config = {**KEEP, "num.partitions": 3}
             return App(name, data_dir=str(tmp_path), broker_config=config, **settings)
         if request.param == "real-kafka":
             return App(f"{name}-{os.getpid()}", real, state_dir=str(tmp_path / "state"), **settings)
