@@ -18,10 +18,10 @@ from aliran.schema_registry import compatibility, contracts, errors, records
 from aliran.schema_registry.formats.base import ParsedSchema
 from aliran.schema_registry.guid import content_hash
 from aliran.schema_registry.log import SchemaLog
+from aliran.schema_registry.lookup import Lookup
 from aliran.schema_registry.models import (
     CompatibilityLevel,
     Config,
-    Metadata,
     Registered,
     Schema,
     SchemaTags,
@@ -82,6 +82,7 @@ class Registry:
         self.state = state
         self.log = log
         self.parser: SchemaParser = SchemaParser(state)
+        self.lookup: Lookup = Lookup(state, self.parser)
         self.writing: threading.RLock = threading.RLock()
         self.default_level = default_level
         self._incompatible_code = incompatible_code
@@ -208,41 +209,9 @@ class Registry:
                         return row, known
         if wanted.version == 0:
             for row in reversed(earlier):
-                if schema_id in {None, row.id} and self.means_same(parsed, row):
+                if schema_id in {None, row.id} and self.lookup.means_same(parsed, row):
                     return row, row.id
         return None, schema_id
-
-    def means_same(self, new: Parsed, row: Registered) -> bool:
-        """Return whether a content is a registered one but for resolved references and the like.
-
-        Confluent: `ParsedSchema.canLookup`.
-        """
-        old = row.content
-        if new.content.schema_type != old.schema_type:
-            return False
-        same_references = new.content.references == old.references
-        if not same_references and (new.content.references or not old.references):
-            return False
-        if new.content.rule_set != old.rule_set or not _same_but_version(
-            new.content.metadata, old.metadata, row.version
-        ):
-            return False
-        if new.content.schema == old.schema:
-            return True
-        if old.schema_type == "PROTOBUF":
-            return False
-        try:
-            return self._normal_text(new.content, row.subject, resolved=not same_references) == (
-                self._normal_text(old, row.subject, resolved=not same_references)
-            )
-        except errors.InvalidSchemaError:
-            return False
-
-    def _normal_text(self, content: Schema, subject: str, *, resolved: bool) -> str:
-        if resolved and content.schema_type == "AVRO" and content.references:
-            text = self.parser.parse(content, subject).schema.formatted("resolved")
-            content = replace(content, schema=text, references=())
-        return self.parser.parse(content, subject, normalize=True).schema.canonical
 
     def _check_compatible(
         self, subject: str, config: Config, parsed: Parsed, earlier: Sequence[Registered]
@@ -336,75 +305,13 @@ class Registry:
                     "not permitted."
                 )
 
-    # ------------------------------------------------------------------ looking up
-
-    def look_up(
-        self, subject: str, content: Schema, *, normalize: bool = False, deleted: bool = False
-    ) -> Registered:
-        """Return the version of a subject that has this content.
-
-        In the default context a subject stands for those of its name in other contexts too.
-
-        Raises:
-            SubjectNotFoundError: Nothing is registered under the subject.
-            SchemaNotFoundError: Something is, but not this.
-            InvalidSchemaError: The content is not valid.
-        """
-        found = self._look_up(subject, content, normalize=normalize, deleted=deleted)
-        if found is None and context_of(subject) == DEFAULT_CONTEXT:
-            for context in self.state.context_names():
-                name = join(context, subject)
-                if name in self.state.subjects:
-                    found = self._look_up(name, content, normalize=normalize, deleted=deleted)
-                if found is not None:
-                    break
-        if found is None:
-            if not self.state.has_subjects(subject, deleted=deleted):
-                raise errors.SubjectNotFoundError(subject)
-            raise errors.SchemaNotFoundError
-        return found
-
     def find_registered(self, subject: str, wanted: Registration) -> Registered | None:
         """Return what `register` would return without writing; None where it might write."""
         config = self.state.config(subject)
         plain = Registration(content=wanted.content, normalize=wanted.normalize)
         if wanted != plain or config.has_contract:
             return None
-        return self._look_up(subject, wanted.content, normalize=wanted.normalize, deleted=False)
-
-    def _look_up(
-        self, subject: str, content: Schema, *, normalize: bool, deleted: bool
-    ) -> Registered | None:
-        config = self.state.config(subject)
-        normalize = normalize or config.normalize is True
-        if not content.schema.strip():
-            return None
-        parsed = self.parser.parse(content, subject, normalize=normalize)
-        with self.state.lock:
-            rows = self.state.versions(subject, deleted=deleted)
-        found = self._matching(parsed, rows, subject, deleted=deleted)
-        if found is not None or not rows:
-            return found
-        latest = self.state.version(subject, -1)
-        if latest is None:
-            return None
-        filled = contracts.fill_in(content, config, latest.content, None, mark=False)
-        if filled == content:
-            return None
-        parsed = self.parser.parse(filled, subject, normalize=normalize)
-        return self._matching(parsed, rows, subject, deleted=deleted)
-
-    def _matching(
-        self, parsed: Parsed, rows: Sequence[Registered], subject: str, *, deleted: bool
-    ) -> Registered | None:
-        context = context_of(subject)
-        with self.state.lock:
-            known = self.state.id_of(parsed.content, content_hash(parsed.content), context)
-            if known is not None:
-                for row in self.state.holders(known, context):
-                    if row.subject == subject and (deleted or not row.deleted):
-                        return row
-        return next((row for row in reversed(rows) if self.means_same(parsed, row)), None)
+        return self.lookup.find(subject, wanted.content, normalize=wanted.normalize)
 
 
 def _reserved_field_messages(parsed: Parsed, previous: Registered | None) -> list[str]:
@@ -423,13 +330,3 @@ def _reserved_field_messages(parsed: Parsed, previous: Registered | None) -> lis
             if parsed.schema.has_top_level_field(name)
         ]
     return found
-
-
-def _same_but_version(new: Metadata | None, old: Metadata | None, version: int) -> bool:
-    """Compare metadata; one of the two may lack the property `confluent:version`."""
-    new_version, old_version = contracts.version_of(new), contracts.version_of(old)
-    if new_version is not None and old_version is None:
-        return new_version == str(version) and contracts.without_version(new) == (old or Metadata())
-    if new_version is None and old_version is not None:
-        return (new or Metadata()) == contracts.without_version(old)
-    return new == old

@@ -98,7 +98,7 @@ class SubjectRoutes:
         return self._shaped(row, request)
 
     def _look_up(self, request: Request, subject: str) -> Any:
-        row = self._registry.look_up(
+        row = self._registry.lookup.require(
             normalize(subject),
             request.json(SchemaBody).content(),
             normalize=request.flag("normalize"),
