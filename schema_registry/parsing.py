@@ -136,10 +136,15 @@ class SchemaParser:
             schema = schema_format(content.schema_type).parse(content.schema, texts, is_new=is_new)
             if normalize:
                 schema = schema.normalized()
-            schema.canonical  # noqa: B018 - computed now, so that it fails here if it fails
+            schema.canonical.encode()  # computed now, so that it fails here if it fails
         except InvalidSchemaError as error:
             raise InvalidSchemaError(
                 f"Invalid schema of type {content.schema_type}, details: {error.message}"
+            ) from error
+        except UnicodeEncodeError as error:
+            raise InvalidSchemaError(
+                f"Invalid schema of type {content.schema_type}, details: it holds half of a "
+                "surrogate pair, which is no character"
             ) from error
         except RecursionError as error:
             raise InvalidSchemaError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Annotated, Any, TypeAlias, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -43,12 +43,16 @@ _LEVELS = (
 _POLICIES = "Invalid compatibility policy. Valid values are strict and lenient"
 
 
+Int: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=(1 << 31) - 1)]
+"""A number that fits into Java's int."""
+
+
 class ReferenceBody(Model, frozen=True):
     """A reference as sent; all of it must be there in the end."""
 
     name: str | None = None
     subject: str | None = None
-    version: int | None = None
+    version: Int | None = None
 
 
 class SchemaBody(Model, frozen=True):
@@ -59,8 +63,8 @@ class SchemaBody(Model, frozen=True):
     references: list[ReferenceBody] | None = None
     metadata: Metadata | None = None
     rule_set: RuleSet | None = None
-    id: int | None = None
-    version: int | None = None
+    id: Int | None = None
+    version: Int | None = None
     schema_tags_to_add: list[SchemaTags] | None = None
     schema_tags_to_remove: list[SchemaTags] | None = None
     propagate_schema_tags: bool | None = None
@@ -113,7 +117,7 @@ class SchemaBody(Model, frozen=True):
 class TagsBody(Model, frozen=True):
     """Changes of a version's tags, metadata and rules. Confluent: `TagSchemaRequest`."""
 
-    new_version: int | None = None
+    new_version: Int | None = None
     tags_to_add: list[SchemaTags] | None = None
     tags_to_remove: list[SchemaTags] | None = None
     metadata: Metadata | None = None

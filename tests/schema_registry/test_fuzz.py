@@ -118,3 +118,23 @@ def test_no_body_breaks_it(
     method = "PUT" if path.startswith(("/config", "/mode")) else "POST"
     answer = http.request(method, httpx.URL(path, params=params), content=body)
     assert answer.status_code < 500, answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"schema":"\\"\\ud800\\""}',
+        b'{"schema":"{\\"type\\":\\"string\\",\\"doc2\\":\\"\\\\ud800\\"}"}',
+        json.dumps({"schema": "[" * 100_000}).encode(),
+        json.dumps({"schema": '{"a":' * 50_000, "schemaType": "JSON"}).encode(),
+        json.dumps({"schema": "message A {" * 3_000, "schemaType": "PROTOBUF"}).encode(),
+        b'{"schema":"\\"int\\"","id":99999999999999}',
+    ],
+)
+def test_known_traps(http: httpx.Client, body: bytes) -> None:
+    assert 400 <= http.post("/subjects/t/versions", content=body).status_code < 500
+
+
+def test_head_is_get_without_the_body(http: httpx.Client) -> None:
+    answer = http.head("/subjects")
+    assert (answer.status_code, answer.content) == (200, b"")
