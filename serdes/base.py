@@ -45,8 +45,25 @@ class Serde(Generic[T]):
         name: str | None = None,
     ) -> None:
         self.name: str = name or type(self).__name__
-        self.serializer: Callable[[T], bytes] = serializer or self._overridden_serializer()
-        self.deserializer: Callable[[bytes], T] = deserializer or self._overridden_deserializer()
+        self.use_functions(serializer, deserializer)
+
+    def use_functions(
+        self,
+        serializer: Callable[[T], bytes] | None,
+        deserializer: Callable[[bytes], T] | None,
+    ) -> None:
+        """Write and read by these functions; a method that a subclass overrides wins over them.
+
+        For subclasses; see the class.
+        """
+        self._passed_serializer = serializer
+        self._passed_deserializer = deserializer
+        if serializer is None or type(self).serialize is not Serde.serialize:
+            serializer, self.inline_serialize = self._overridden_serializer(), None
+        if deserializer is None or type(self).deserialize is not Serde.deserialize:
+            deserializer, self.inline_deserialize = self._overridden_deserializer(), None
+        self.serializer: Callable[[T], bytes] = serializer
+        self.deserializer: Callable[[bytes], T] = deserializer
 
     def serialize(self, value: T | None) -> bytes | None:
         """Return `value` as bytes; None stays None.
@@ -57,7 +74,7 @@ class Serde(Generic[T]):
         if value is None:
             return None
         try:
-            return self.serializer(value)
+            return (self._passed_serializer or self.serializer)(value)
         except SerializationError:
             raise
         except Exception as error:
@@ -72,7 +89,7 @@ class Serde(Generic[T]):
         if data is None:
             return None
         try:
-            return self.deserializer(data)
+            return (self._passed_deserializer or self.deserializer)(data)
         except SerializationError:
             raise
         except Exception as error:

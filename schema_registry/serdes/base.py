@@ -116,8 +116,7 @@ class RegistrySerde(Serde[T]):
         self._use = _Use(topic, is_key)
         self._lock = threading.Lock()
         self._connect()
-        self.serializer: Callable[[T], bytes] = self._serialize
-        self.deserializer: Callable[[bytes], T] = self._deserialize
+        self.use_functions(self._serialize, self._deserialize)
         return self
 
     def to_record(self, value: T) -> tuple[bytes, tuple[str, bytes]]:

@@ -59,3 +59,16 @@ def test_the_cause_is_kept_and_errors_of_serdes_pass_unchanged() -> None:
     assert serde.deserialization_error(b"", original) is original
     assert serde.serialization_error("", original) is original
     assert repr(serde) == "StringSerde()"
+
+
+def test_a_method_wins_over_the_function_of_a_base_class() -> None:
+    class Shouting(StringSerde):
+        def serialize(self, value: str | None) -> bytes | None:
+            return super().serialize(None if value is None else value.upper())
+
+    serde = Shouting()
+    assert serde.serialize("tea") == b"TEA"
+    assert serde.serializer("tea") == b"TEA"  # what the stream engine calls
+    assert serde.inline_serialize is None
+    assert serde.deserializer(b"TEA") == "TEA"
+    assert serde.inline_deserialize is not None
