@@ -16,7 +16,13 @@ from aliran.serdes.builtin import (
 from aliran.serdes.errors import SerializationError, UnknownSerdeError
 from aliran.serdes.inference import serde_for
 from aliran.serdes.json import JsonSerde, PydanticSerde, StructSerde
-from aliran.serdes.windowed import SessionWindowedSerde, Windowed, WindowedSerde
+from aliran.serdes.windowed import (
+    NumberedWindow,
+    NumberedWindowSerde,
+    SessionWindowedSerde,
+    Windowed,
+    WindowedSerde,
+)
 
 __all__ = [
     "BooleanSerde",
@@ -28,6 +34,8 @@ __all__ = [
     "IntegerSerde",
     "JsonSerde",
     "LongSerde",
+    "NumberedWindow",
+    "NumberedWindowSerde",
     "PydanticSerde",
     "Serde",
     "SerdeLike",

@@ -36,6 +36,43 @@ class Windowed(NamedTuple, Generic[K]):
     end_ms: int
 
 
+class NumberedWindow(NamedTuple, Generic[K]):
+    """A key within one of its count windows, which are numbered from 0. Not Kafka's.
+
+    Attributes:
+        key: The key itself.
+        number: Which of the key's windows it is. With a size and an advance of 100, window 2 holds
+            the key's records 200 to 299, counted from 0.
+    """
+
+    key: K
+    number: int
+
+
+class NumberedWindowSerde(Serde[NumberedWindow[K]]):
+    """Keys of count windows: the key's bytes, then the number in 8 bytes. Not Kafka's.
+
+    Args:
+        inner: Type or serde of the key.
+
+    Raises:
+        UnknownSerdeError: `inner` is no type or serde.
+    """
+
+    def __init__(self, inner: SerdeLike[K]) -> None:
+        inner = serde_for(inner)
+        name = f"NumberedWindowSerde({inner.name})"
+        super().__init__(
+            _number_serializer(name, inner), _number_deserializer(name, inner), name=name
+        )
+        self.inner = inner
+
+    def for_topic(self, topic: str, *, is_key: bool) -> NumberedWindowSerde[K]:
+        """Return it around the topic's serde of keys."""
+        inner = self.inner.for_topic(topic, is_key=is_key)
+        return self if inner is self.inner else NumberedWindowSerde(inner)
+
+
 class WindowedSerde(Serde[Windowed[K]]):
     """Keys of time windows: the key's bytes, then the start in 8 bytes.
 
@@ -152,3 +189,21 @@ def _session_deserializer(name: str, inner: Serde[K]) -> Callable[[bytes], Windo
         return Windowed(deserialize_key(data[:-16]), start, end)
 
     return deserialize_session
+
+
+def _number_serializer(name: str, inner: Serde[K]) -> Callable[[NumberedWindow[K]], bytes]:
+    def serialize_numbered(window: NumberedWindow[K]) -> bytes:
+        if not isinstance(window, NumberedWindow):
+            raise refused_value(name, window, "it writes NumberedWindow(key, number)")
+        return inner.serializer(window.key) + _TIME.pack(window.number)
+
+    return serialize_numbered
+
+
+def _number_deserializer(name: str, inner: Serde[K]) -> Callable[[bytes], NumberedWindow[K]]:
+    def deserialize_numbered(data: bytes) -> NumberedWindow[K]:
+        if len(data) < 8:
+            raise refused_data(name, data, "a key ends with 8 bytes of its window's number")
+        return NumberedWindow(inner.deserializer(data[:-8]), _TIME.unpack(data[-8:])[0])
+
+    return deserialize_numbered

@@ -1,6 +1,6 @@
 """Kafka Streams' DSL and Processor API: topologies as frozen data, and what runs them."""
 
-from aliran.serdes import Windowed
+from aliran.serdes import NumberedWindow, Windowed
 from aliran.storage.state import RocksDBOptions
 from aliran.streams.app import App
 from aliran.streams.branched import Branched, BranchedKStream
@@ -19,6 +19,7 @@ from aliran.streams.config_objects import (
     Produced,
     Repartitioned,
 )
+from aliran.streams.count_windowed import CountWindowedKStream
 from aliran.streams.decorators import FunctionBuilder
 from aliran.streams.describe import TopologyDescription
 from aliran.streams.errors import (
@@ -97,6 +98,7 @@ from aliran.streams.topology_builder import TopologyBuilder
 from aliran.streams.value_transformer import ValueTransformer
 from aliran.streams.windowed import SessionWindowedKStream, TimeWindowedKStream
 from aliran.streams.windows import (
+    CountWindows,
     EmitStrategy,
     SessionWindows,
     SlidingWindows,
@@ -116,6 +118,8 @@ __all__ = [
     "CogroupedKStream",
     "Consumed",
     "ConsumerRecord",
+    "CountWindowedKStream",
+    "CountWindows",
     "DeserializationError",
     "DslStoreSuppliers",
     "EmitStrategy",
@@ -141,6 +145,7 @@ __all__ = [
     "Materialized",
     "Named",
     "NoSuchElementError",
+    "NumberedWindow",
     "ProcessingError",
     "Processor",
     "ProcessorContext",

@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from aliran.core.durations import to_ms
-from aliran.serdes import IntegerSerde, Serde, SessionWindowedSerde, WindowedSerde
+from aliran.serdes import (
+    IntegerSerde,
+    NumberedWindowSerde,
+    Serde,
+    SessionWindowedSerde,
+    WindowedSerde,
+)
 from aliran.streams import inference, operators
 from aliran.streams.config_objects import Materialized, NameLike, text_of
 from aliran.streams.dsl import (
@@ -26,6 +32,8 @@ from aliran.streams.hints import unknown_operator
 from aliran.streams.ktable import KTable
 from aliran.streams.operators import Aggregate, SinkNode, StoreSpec, TableGetter
 from aliran.streams.window_operators import (
+    CountWindowAggregate,
+    CountWindows,
     SessionWindows,
     SlidingWindows,
     UnlimitedWindows,
@@ -63,14 +71,26 @@ class Aggregation:
     initializer: Callable[..., Any] | None = None
     aggregator: Callable[..., Any] | None = None
     merger: Callable[..., Any] | None = None
-    windows: WindowSpec | None = None
+    windows: WindowSpec | CountWindows | None = None
     emit_final: bool = False
     idle_ms: int | None = None
     late: str | None = None
 
-    def operator(self, store: str, late: str | None = None) -> Aggregate | WindowedAggregate:
+    def operator(
+        self, store: str, late: str | None = None
+    ) -> Aggregate | WindowedAggregate | CountWindowAggregate:
         """Return the operator that computes it in `store` and sends late records to a node."""
         windows = self.windows
+        if isinstance(windows, CountWindows):
+            return CountWindowAggregate(
+                store,
+                _positions(store),
+                self.kind,
+                windows,
+                self.aggregator,
+                self.initializer,
+                self.emit_final,
+            )
         if windows is None or (isinstance(windows, operators.TimeWindows) and not self.emit_final):
             return Aggregate(store, self.kind, self.aggregator, self.initializer, windows, late)
         return WindowedAggregate(
@@ -138,6 +158,9 @@ class Group:
         operator = aggregation.operator(store, late)
         step = ProcessorPlan(processor, operator, (store,), versioned=versioned)
         place.dsl.plan.add_table_store(spec)
+        if isinstance(operator, CountWindowAggregate):
+            place.dsl.plan.add_own_store(_positions_store(spec, key))
+            step.stores = (store, operator.positions)
         place.dsl.plan.add(step, place.step)
         if aggregation.late is not None and late is not None:
             serdes = key, place.value_or_default()
@@ -158,6 +181,21 @@ def _draws_twice(aggregation: Aggregation, config: Materialized[Any, Any]) -> bo
     )
 
 
+def _positions(store: str) -> str:
+    return f"{store}-positions"
+
+
+def _positions_store(aggregates: StoreSpec, key: Serde[Any]) -> StoreSpec:
+    """Return the store of how many records each key had, beside one of count windows."""
+    return replace(
+        aggregates,
+        name=_positions(aggregates.name),
+        key_serde=key,
+        value_serde=IntegerSerde(),
+        caching=None,
+    )
+
+
 _PREFIXES: dict[Kind, str] = {
     "count": "KSTREAM-AGGREGATE-",
     "reduce": "KSTREAM-REDUCE-",
@@ -165,10 +203,12 @@ _PREFIXES: dict[Kind, str] = {
 }
 
 
-def windowed_key_serde(key: Serde[Any], windows: WindowSpec | None) -> Serde[Any]:
+def windowed_key_serde(key: Serde[Any], windows: WindowSpec | CountWindows | None) -> Serde[Any]:
     """Return the serde of the keys of an aggregation's table."""
     if windows is None:
         return key
+    if isinstance(windows, CountWindows):
+        return NumberedWindowSerde(key)
     if isinstance(windows, SessionWindows):
         return SessionWindowedSerde(key)
     return WindowedSerde(key, size_of(windows))
@@ -222,6 +262,14 @@ def aggregate_store(
     if windows is None:
         return key_value_store(config, store, *serdes)
     refuse_history(config, store, "it holds windows")
+    if isinstance(windows, CountWindows):
+        if config.caching or config.store_supplier is not None:
+            raise TopologyError(
+                f"store {store!r} of count windows is ours and never cached: leave caching= and "
+                "store_supplier= out"
+            )
+        made = key_value_store(config, store, *serdes)
+        return replace(made, key_serde=NumberedWindowSerde(serdes[0]), caching=False)
     if config.store_supplier is not None:
         own = replace(config, store_supplier=None, persistent=True)
         made = aggregate_store(own, store, serdes, aggregation)
@@ -270,7 +318,7 @@ class Aggregations(Generic[K, V]):
     def __init__(
         self,
         group: Group,
-        windows: WindowSpec | None,
+        windows: WindowSpec | CountWindows | None,
         *,
         emit_final: bool = False,
         idle_ms: int | None = None,

@@ -15,6 +15,7 @@ from aliran.streams.config_objects import (
     NameLike,
     with_keywords,
 )
+from aliran.streams.count_windowed import CountWindowedKStream
 from aliran.streams.dsl import Place
 from aliran.streams.ktable import KTable
 from aliran.streams.windowed import SessionWindowedKStream, TimeWindowedKStream
@@ -51,6 +52,8 @@ class KGroupedStream(Aggregations[K, V]):
         return CogroupedKStream[K, A]().cogroup(self, aggregator)
 
     @overload
+    def windowed_by(self, windows: window_operators.CountWindows) -> CountWindowedKStream[K, V]: ...
+    @overload
     def windowed_by(
         self, windows: window_operators.SessionWindows
     ) -> SessionWindowedKStream[K, V]: ...
@@ -82,13 +85,13 @@ class KGroupedStream(Aggregations[K, V]):
         advance: Duration | None = None,
         session: Duration | None = None,
         sliding: Duration | None = None,
-    ) -> TimeWindowedKStream[K, V] | SessionWindowedKStream[K, V]:
+    ) -> TimeWindowedKStream[K, V] | SessionWindowedKStream[K, V] | CountWindowedKStream[K, V]:
         """Aggregate by windows.
 
         Args:
             windows: The size of tumbling windows (`"1m"`, a timedelta, milliseconds), or windows
                 of any kind: `TimeWindows`, `SlidingWindows`, `SessionWindows`, `UnlimitedWindows`,
-                or a subclass of `Windows`.
+                or a subclass of `Windows`; or `CountWindows`, by themselves.
             grace: How long to wait for late records after a window's end; not at all by default.
             advance: How far windows are apart; by default their size, so that they do not overlap.
             session: Make it session windows, with gaps of at most this.
@@ -97,6 +100,9 @@ class KGroupedStream(Aggregations[K, V]):
         Raises:
             TopologyError: The durations do not fit together.
         """
+        others = (grace, advance, session, sliding)
+        if isinstance(windows, window_operators.CountWindows) and others == (None,) * 4:
+            return CountWindowedKStream(self._group, windows)
         chosen = chosen_windows(windows, grace, advance, session, sliding)
         if isinstance(chosen, window_operators.SessionWindows):
             return SessionWindowedKStream(self._group, chosen)

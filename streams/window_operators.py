@@ -55,6 +55,44 @@ class CustomWindows:
     grace_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class CountWindows:
+    """Windows of `size` records of a key, one beginning every `advance` of them. Not Kafka's.
+
+    Attributes:
+        size: How many records make a window full.
+        advance: After how many records the next window begins.
+        keep: How many full windows of a key the store keeps.
+    """
+
+    size: int
+    advance: int
+    keep: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CountWindowAggregate:
+    """Aggregate each key's records in windows of so many records. Not Kafka's.
+
+    Attributes:
+        store: Name of the store that holds the aggregates.
+        positions: Name of the store that holds how many records each key had.
+        kind: As of `Aggregate`.
+        windows: The windows.
+        aggregator: As of `Aggregate`.
+        initializer: As of `Aggregate`.
+        emit_full: Forward a window when it is full, not at each update.
+    """
+
+    store: str
+    positions: str
+    kind: Literal["count", "reduce", "aggregate"]
+    windows: CountWindows
+    aggregator: Callable[..., Any] | None = None
+    initializer: Callable[..., Any] | None = None
+    emit_full: bool = False
+
+
 WindowSpec: TypeAlias = (
     "TimeWindows | SlidingWindows | SessionWindows | UnlimitedWindows | CustomWindows"
 )
@@ -123,7 +161,7 @@ class Suppress:
     idle_ms: int | None = None
 
 
-WindowOperator: TypeAlias = WindowedAggregate | CogroupMerge | Suppress
+WindowOperator: TypeAlias = WindowedAggregate | CountWindowAggregate | CogroupMerge | Suppress
 """The operators of this module."""
 
 

@@ -159,6 +159,49 @@ class UnlimitedWindows(window_operators.UnlimitedWindows):
         return UnlimitedWindows(start_ms)
 
 
+class CountWindows(window_operators.CountWindows):
+    """Windows of a number of records of each key. Not Kafka's: see docs/extensions.md.
+
+    >>> CountWindows.of(100).advance_by(10)
+    CountWindows(size=100, advance=10, keep=1)
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, size: int, *, keep: int = 1) -> CountWindows:
+        """Return windows that follow each other, each of `size` records of a key.
+
+        Args:
+            size: The number of records.
+            keep: How many full windows of a key its table keeps, beside those that still grow.
+
+        Raises:
+            TopologyError: A number is not above 0.
+        """
+        return cls(_number("size", size), size, _number("keep", keep))
+
+    def advance_by(self, advance: int) -> CountWindows:
+        """Return windows that overlap: one begins every `advance` records of a key.
+
+        Raises:
+            TopologyError: The advance is not above 0, or greater than the size.
+        """
+        if _number("advance", advance) > self.size:
+            raise TopologyError(
+                f"windows of {self.size} records cannot advance by {advance}: at most by their size"
+            )
+        return CountWindows(self.size, advance, self.keep)
+
+
+def _number(what: str, number: int) -> int:
+    if type(number) is not int or number <= 0:
+        raise TopologyError(
+            f"the {what} of count windows must be a whole number above 0, it is {number!r}"
+        )
+    return number
+
+
 class Windows(ABC):
     """Windows of your own: say which of them a time belongs to. Kafka: `Windows`.
 
@@ -254,6 +297,11 @@ def chosen_windows(
         raise TopologyError(
             "windowed_by takes one kind of windows: a size or a definition, session= or sliding=; "
             f"got {kinds} of them"
+        )
+    if isinstance(windows, window_operators.CountWindows):
+        raise TopologyError(
+            "count windows are for group_by(...).windowed_by(CountWindows.of(...)) by themselves: "
+            "they have no grace= and no advance= (but .advance_by), and cogroups cannot have them"
         )
     if advance is not None and windows is None:
         raise TopologyError("advance= belongs to windows of a size: only they begin at fixed times")

@@ -17,6 +17,7 @@ from aliran.streams import operators as op
 from aliran.streams.engine.timed_tables import Forward, RangeWindowTable, forward_nothing
 from aliran.streams.window_operators import (
     MAX_TIME,
+    CountWindowAggregate,
     CustomWindows,
     UnlimitedWindows,
     WindowedAggregate,
@@ -244,7 +245,7 @@ class AlignedAggregation(TableAggregation):
 
 
 def functions_of(
-    spec: WindowedAggregate,
+    spec: WindowedAggregate | CountWindowAggregate,
 ) -> tuple[Callable[[], Any], Callable[[Any, Any, Any], Any]]:
     """Return `initialize()` and `add(key, value, aggregate)` of an aggregation."""
     if spec.kind == "count":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aliran.streams import operators as op
+from aliran.streams.engine.count_windows import CountWindowAggregation
 from aliran.streams.engine.idle import IdleAggregation, IdleSuppressor
 from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES
 from aliran.streams.engine.sessions import SessionAggregation
@@ -19,6 +20,7 @@ from aliran.streams.engine.window_aggregation import (
 )
 from aliran.streams.window_operators import (
     CogroupMerge,
+    CountWindowAggregate,
     SessionWindows,
     SlidingWindows,
     Suppress,
@@ -49,6 +51,24 @@ def _write_windowed_aggregate(
         process = c.bind("process", _aggregation_of(c, node, spec).process)
         record = f"{key}, {cell}, {v.value}, {v.time}, {v.headers}"
         code.line(f"{process}({record})", "call the functions")
+
+
+def _write_count_windows(
+    c: Compiler, node: op.ProcessorNode, spec: CountWindowAggregate, v: Vars
+) -> None:
+    made = c.operator_state.get(node.name)
+    if made is None:
+        table, positions = c.bindings.table(spec.store), c.bindings.table(spec.positions)
+        sends = node.name in c.senders_of_old_values
+        made = CountWindowAggregation(spec, table, positions, sends_old_values=sends)
+        c.operator_state[node.name] = made
+        c.forward_from(node, made)
+    key = c.key(v)
+    with c.code.block(f"if {key} is None or {v.value} is None:"):
+        c.code.line("stats.dropped_records += 1")
+    with c.code.block("else:"):
+        process = c.bind("process", made.process)
+        c.code.line(f"{process}({key}, {v.value}, {v.time}, {v.headers})", "call the functions")
 
 
 def _aggregation_of(
@@ -117,6 +137,7 @@ def _write_cogroup_merge(c: Compiler, node: op.ProcessorNode, _spec: CogroupMerg
 WRITERS: dict[type, Callable[..., None]] = {
     WindowedAggregate: _write_windowed_aggregate,
     CogroupMerge: _write_cogroup_merge,
+    CountWindowAggregate: _write_count_windows,
     Suppress: _write_suppress,
 }
 

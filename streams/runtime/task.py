@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from aliran.clients.transport import Position
 from aliran.core.clock import Clock
 from aliran.core.types import Columns, TopicPartition
-from aliran.serdes import SessionWindowedSerde, WindowedSerde
+from aliran.serdes import NumberedWindowSerde, SessionWindowedSerde, WindowedSerde
 from aliran.streams import operators as op
 from aliran.streams.engine.buffers import PartitionBuffer, RoutedSink, SinkBuffer
 from aliran.streams.engine.cache_budget import CacheBudget
@@ -517,7 +517,7 @@ class StreamTask:
     def sink(self, node: op.SinkNode) -> SinkBuffer | RoutedSink:
         """Return where a sink node writes."""
         suffix = 0
-        if isinstance(node.key_serde, WindowedSerde):
+        if isinstance(node.key_serde, WindowedSerde | NumberedWindowSerde):
             suffix = 8
         elif isinstance(node.key_serde, SessionWindowedSerde):
             suffix = 16

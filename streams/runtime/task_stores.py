@@ -268,7 +268,7 @@ class TaskStores:
         return list(dict.fromkeys(used))
 
     def _is_dsl(self, store: str, operator: op.Operator) -> bool:
-        return getattr(operator, "store", None) == store
+        return store in (getattr(operator, "store", None), getattr(operator, "positions", None))
 
     def _open_table(self, spec: op.StoreSpec) -> AnyTable:
         serdes = self.serdes_of(spec.name)

@@ -26,6 +26,8 @@ from aliran.streams import (
     BranchedKStream,
     CogroupedKStream,
     Consumed,
+    CountWindowedKStream,
+    CountWindows,
     EmitStrategy,
     FixedKeyProcessor,
     FixedKeyRecord,
@@ -39,6 +41,7 @@ from aliran.streams import (
     KStream,
     KTable,
     Materialized,
+    NumberedWindow,
     Processor,
     Produced,
     Record,
@@ -276,6 +279,17 @@ assert_type(
     KTable[Windowed[str], int],
 )
 final = group.windowed_by("1m").emit_strategy(EmitStrategy.on_window_close())
+by_number = group.windowed_by(CountWindows.of(100).advance_by(10))
+assert_type(by_number, CountWindowedKStream[str, Tweet])
+assert_type(by_number.count(), KTable[NumberedWindow[str], int])
+assert_type(
+    by_number.emit_strategy(EmitStrategy.on_window_close()).reduce(lambda one, two: one),
+    KTable[NumberedWindow[str], Tweet],
+)
+assert_type(
+    by_number.aggregate(int, lambda user, tweet, total: total + tweet.likes),
+    KTable[NumberedWindow[str], int],
+)
 idle = EmitStrategy.on_window_close(idle_after="30s")
 assert_type(sessions.emit_strategy(idle).count(late="late"), KTable[Windowed[str], int])
 assert_type(final, TimeWindowedKStream[str, Tweet])

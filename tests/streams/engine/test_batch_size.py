@@ -11,6 +11,7 @@ from task_harness import RawRecord, TaskHarness
 
 from aliran.serdes import serde_for
 from aliran.streams import (
+    CountWindows,
     EmitStrategy,
     KGroupedStream,
     KStream,
@@ -107,6 +108,15 @@ def late(stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
     )
     counts = closing.count(store=f"store-{index}", late=f"late-{index}")
     return counts.to_stream().map(lambda w, n: (f"{w.key}@{w.start_ms}", n))
+
+
+def counted_off(stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
+    grouped = stream.group_by(lambda key, value: KEYS[(value or 0) % 4], key=str, value=int)
+    windows = grouped.windowed_by(CountWindows.of(3).advance_by(2))
+    full = windows.emit_strategy(EmitStrategy.on_window_close())
+    sums = windows.reduce(lambda x, y: x + y, store=f"store-{index}").to_stream()
+    both = sums.merge(full.count(store=f"full-{index}").to_stream())
+    return both.map(lambda w, n: (f"{w.key}@{w.number}", n))
 
 
 def suppressed(stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
@@ -243,6 +253,7 @@ STEPS: dict[str, Step] = {
     "session": lambda b, s, i: windowed(s, i, session="4ms"),
     "close": lambda b, s, i: windowed(s, i, EmitStrategy.on_window_close(), windows="6ms"),
     "close_session": lambda b, s, i: windowed(s, i, EmitStrategy.on_window_close(), session="4ms"),
+    "count_windows": lambda b, s, i: counted_off(s, i),
     "late": lambda b, s, i: late(s, i),
     "suppress": lambda b, s, i: suppressed(s, i),
     "cogroup": lambda b, s, i: cogrouped(s, i),

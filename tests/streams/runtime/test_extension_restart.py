@@ -10,7 +10,7 @@ import pytest
 
 from aliran.core.clock import SystemClock
 from aliran.core.types import Columns
-from aliran.streams import App, EmitStrategy, Suppressed, Windowed
+from aliran.streams import App, CountWindows, EmitStrategy, Suppressed, Windowed
 
 Row = tuple[str, int]
 """Key and time."""
@@ -75,3 +75,25 @@ def test_windows_close_after_a_restart_and_stay_closed_over_the_next(
         assert list(app.read("late")) == [("a", "x")]
         for topic in ("closed", "final"):
             assert list(app.read(topic))[2:] == [("c", "1020-1030:1")]
+
+
+def counting_app(data_dir: Path) -> App:
+    app = App("counting", data_dir=str(data_dir))
+    windows = app.stream("in").group_by_key().windowed_by(CountWindows.of(4).advance_by(2))
+    full = windows.emit_strategy(EmitStrategy.on_window_close())
+    table = full.aggregate(str, lambda key, value, seen: seen + value, store="s", value=str)
+    table.to_stream().map(lambda w, seen: (w.key, f"{w.number}:{len(seen)}")).to(
+        "out", key=str, value=str
+    )
+    return app
+
+
+@pytest.mark.parametrize("wiped", [False, True], ids=["disk", "changelogs"])
+def test_count_windows_go_on_after_a_restart(tmp_path: Path, wiped: bool) -> None:
+    for run in range(4):
+        with counting_app(tmp_path) as app:
+            write(app, ("a", run), ("a", run), ("b", run))
+            found = list(app.read("out"))
+        if wiped:
+            shutil.rmtree(tmp_path / "state")
+    assert found == [("a", "0:4"), ("a", "1:4"), ("a", "2:4"), ("b", "0:4")]
