@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from aliran.clients import kafka_settings as settings_of
 from aliran.clients.kafka_errors import UNKNOWN_PARTITION, ErrorWatch, error_of
 from aliran.core.types import Columns, TopicPartition
+from aliran.protocol.record_checks import check_records
 
 
 class KafkaWriter:
@@ -30,7 +31,12 @@ class KafkaWriter:
         self._deliveries: dict[TopicPartition, dict[KafkaError | None, Message[bytes, bytes]]] = {}
 
     def send(self, columns: Columns) -> None:
-        """Queue records for their partition, in order; waits while the queue is full."""
+        """Queue records for their partition, in order; waits while the queue is full.
+
+        Raises:
+            ProtocolError: A record holds what cannot be written; none of them is queued.
+        """
+        check_records(columns)
         topic, partition = columns.topic, columns.partition
         slot = self._deliveries.setdefault(TopicPartition(topic, partition), {})
         # Called as (error, message) for every record: keeps the last delivered message under None,
@@ -39,7 +45,11 @@ class KafkaWriter:
         produce = self._producer.produce
         rows = columns.headers if columns.headers is not None else repeat(None)
         for key, value, timestamp, headers in zip(
-            columns.keys, columns.values, columns.timestamps, rows, strict=False
+            map(_as_bytes, columns.keys),
+            map(_as_bytes, columns.values),
+            columns.timestamps,
+            rows,
+            strict=False,
         ):
             record: tuple[Any, ...] = (
                 topic, value, key, partition, delivered, None, timestamp or 1,
@@ -93,3 +103,8 @@ class KafkaWriter:
         """Let go of the connections; what was not flushed is lost."""
         self._producer.purge()
         self._producer.flush(1)
+
+
+def _as_bytes(data: Any) -> Any:
+    """Return data that librdkafka takes: bytes, where a serde made something like them."""
+    return data if data is None or type(data) is bytes else bytes(data)

@@ -12,6 +12,9 @@ Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 NO_TIMESTAMP = -1
 """What Kafka calls `RecordBatch.NO_TIMESTAMP`: the record carries no time."""
 
+MAX_TIMESTAMP = (1 << 63) - 1
+"""The last time that fits a record. Kafka: `Long.MAX_VALUE`."""
+
 
 class TopicPartition(NamedTuple):
     """One partition of a topic. Kafka: `TopicPartition`."""

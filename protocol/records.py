@@ -40,6 +40,7 @@ from aliran.protocol.compression import (
     decompress,
 )
 from aliran.protocol.errors import CorruptBatchError, ProtocolError
+from aliran.protocol.record_checks import unencodable
 from aliran.protocol.record_encoder import assemble_batch, check_batch_length, encode_records
 
 __all__ = [
@@ -158,7 +159,7 @@ def encode_batch(
         # A deque of length 0 drives the map at C speed and keeps none of its results.
         deque(map(builder.append, range(count), timestamps, keys, values, rows), 0)
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise _unencodable(keys, values, timestamps, headers, error) from error
+        raise unencodable(keys, values, timestamps, headers, error) from error
     batch: bytearray = builder.build()
     check_batch_length(len(batch))
     if compression:
@@ -182,44 +183,6 @@ def _uneven(
         f"a record batch needs columns of one length, at least 1: {len(keys)} keys, {len(values)} "
         f"values, {len(timestamps)} timestamps"
         + ("" if headers is None else f", {len(headers)} header lists")
-    )
-
-
-def _unencodable(
-    keys: Sequence[object],
-    values: Sequence[object],
-    timestamps: Sequence[object],
-    headers: Sequence[object] | None,
-    error: Exception,
-) -> ProtocolError:
-    """Return an error that names the first record at fault."""
-    for row, (key, value, timestamp) in enumerate(zip(keys, values, timestamps, strict=True)):
-        for what, data in (("key", key), ("value", value)):
-            if not (data is None or isinstance(data, bytes | bytearray | memoryview)):
-                return ProtocolError(
-                    f"record {row} has a {what} of type {type(data).__name__}, not bytes or None: "
-                    "serialise it first"
-                )
-        if not isinstance(timestamp, int) or not -(1 << 63) <= timestamp < 1 << 63:
-            return ProtocolError(
-                f"record {row} has the timestamp {timestamp!r}: give whole milliseconds since the "
-                "epoch that fit 64 bits"
-            )
-        if headers is not None and not _are_headers(headers[row]):
-            return ProtocolError(
-                f"record {row} has the headers {headers[row]!r}: give a list of "
-                "(str, bytes or None) tuples"
-            )
-    return ProtocolError(f"the records cannot be encoded: {error}")
-
-
-def _are_headers(headers: object) -> bool:
-    return isinstance(headers, Sequence) and all(
-        isinstance(header, tuple)
-        and len(header) == 2
-        and isinstance(header[0], str)
-        and (header[1] is None or isinstance(header[1], bytes))
-        for header in headers
     )
 
 

@@ -25,6 +25,7 @@ from aliran.streams import operators as op
 from aliran.streams.errors import StreamsError
 from aliran.streams.functions import check_function
 from aliran.streams.processor import FixedKeyRecord, PunctuationType, Record, RecordMetadata
+from aliran.streams.runtime.context import check_record
 from aliran.streams.runtime.store_kinds import open_store, open_view
 
 
@@ -138,10 +139,11 @@ class ProcessorTestContext:
         """Keep a record.
 
         Raises:
-            StreamsError: It is no record.
+            StreamsError: It is no record, or one of an impossible time or headers.
         """
         if not isinstance(record, Record | FixedKeyRecord):
             raise StreamsError(f"forward takes a Record, got {record!r}")
+        check_record("the processor forwards", record)
         self._forwarded.append(CapturedForward(record, child))
 
     def schedule(

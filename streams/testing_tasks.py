@@ -7,17 +7,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from aliran.clients.transport import TopicSpec
 from aliran.core.types import Columns, TopicPartition
 from aliran.protocol.partitioner import partition_for_key
+from aliran.protocol.record_checks import check_records
 from aliran.streams import operators as op
 from aliran.streams.errors import StreamsError, TopologyError
 from aliran.streams.patterns import source_of, with_matching_topics
 from aliran.streams.runtime.global_state import open_databases
 from aliran.streams.runtime.internal_topics import TopicPlan
+from aliran.streams.runtime.sending import send
 from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId
 from aliran.streams.runtime.task_stores import TaskStores
 from aliran.streams.topology import Topology
 
 Partitions = int | Mapping[str, int]
 """The number of partitions of all topics, or by topic; those not named have one."""
+
+
+class _Written:
+    """Stands in for the broker, and refuses what any broker would."""
+
+    def __init__(self) -> None:
+        self.columns: list[Columns] = []
+
+    def send(self, columns: Columns) -> None:
+        check_records(columns)
+        self.columns.append(columns)
 
 
 class PartitionsOf:
@@ -153,7 +166,10 @@ class DriverTasks:
         """Commit tasks, yielding what they write."""
         for task in tasks:
             task.flush_caches()
-            yield from task.drain()
+            for columns in task.drain():
+                written = _Written()
+                send(written, task, columns)
+                yield from written.columns
             task.stores.commit({})
 
     def task_with(self, store: str, partition: int) -> StreamTask:

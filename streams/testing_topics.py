@@ -10,6 +10,7 @@ from aliran.core.durations import Duration, to_ms
 from aliran.core.types import Headers
 from aliran.streams.errors import StreamsError
 from aliran.streams.processor import KeyValue, Record
+from aliran.streams.runtime.context import check_record
 
 if TYPE_CHECKING:
     from aliran.serdes import Serde
@@ -117,7 +118,8 @@ class TestInputTopic(Generic[K, V]):
                 hash of its key leads, without a key to the first one.
 
         Raises:
-            StreamsError: The topology does not read the topic, or the time is negative.
+            StreamsError: The topology does not read the topic, or its time or its headers are
+                those of no record.
             ProcessingError: The record could not be processed.
         """
         if value is _NOTHING:
@@ -128,11 +130,7 @@ class TestInputTopic(Generic[K, V]):
         if timestamp_ms is None:
             timestamp_ms = self._time_ms
             self._time_ms += self._auto_advance_ms
-        elif timestamp_ms < 0:
-            raise StreamsError(
-                f"timestamp {timestamp_ms} of a record for topic {self._topic!r} is negative: give "
-                "0 or more, or None for the topic's clock"
-            )
+        check_record(f"topic {self._topic!r} is given", Record(key, value, timestamp_ms, headers))
         self._driver.pipe_raw(
             self._topic,
             self._written(self._key_serde, "key", key),

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from aliran.core.durations import Duration, to_ms
-from aliran.core.types import Headers
+from aliran.core.types import MAX_TIMESTAMP, Headers
+from aliran.protocol.record_checks import are_headers
 from aliran.streams import operators as op
 from aliran.streams.errors import ProcessingError, StreamsError, TopologyError
 from aliran.streams.functions import check_function
@@ -17,6 +18,33 @@ from aliran.streams.runtime.punctuation import Punctuation
 if TYPE_CHECKING:
     from aliran.streams.runtime.record_run import CurrentRecord
     from aliran.streams.runtime.task import StreamTask
+
+
+def check_record(who: str, record: Record[Any, Any] | FixedKeyRecord[Any, Any]) -> None:
+    """Refuse a record that no topic could hold. Kafka: the constructor of `Record`.
+
+    Args:
+        who: The processor that forwards it.
+        record: The record.
+
+    Raises:
+        StreamsError: Its time is negative, too large or no int, or its headers are none.
+    """
+    if not is_time(record.timestamp):
+        raise StreamsError(
+            f"{who} a record of the time {record.timestamp!r}: give whole milliseconds since 1970, "
+            "0 or more"
+        )
+    if record.headers and not are_headers(record.headers):
+        raise StreamsError(
+            f"{who} a record with the headers {record.headers!r}: give a list of (str, bytes or "
+            "None) tuples"
+        )
+
+
+def is_time(timestamp: object) -> bool:
+    """Return whether this is the time of a record, in milliseconds."""
+    return isinstance(timestamp, int) and 0 <= timestamp <= MAX_TIMESTAMP
 
 
 class TaskProcessorContext:
@@ -59,10 +87,13 @@ class TaskProcessorContext:
 
         Raises:
             TopologyError: There is no child of that name.
-            StreamsError: It is no `Record`; of a `FixedKeyProcessor`, no `FixedKeyRecord`.
+            StreamsError: It is no `Record`; of a `FixedKeyProcessor`, no `FixedKeyRecord`. Or it
+                has a time or headers that no record can have.
         """
         if not isinstance(record, self._record_type):
             raise StreamsError(f"processor {self._node.name!r} forwards {record!r}: {self._advice}")
+        if record.headers or not is_time(record.timestamp):
+            check_record(f"processor {self._node.name!r} forwards", record)
         functions = self._children.get(child)
         if functions is None:
             functions = self._children[child] = self._find_children(child)

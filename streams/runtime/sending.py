@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import Protocol
 
 from aliran.clients.transport import Transport
 from aliran.core.errors import AliranError
 from aliran.core.types import Columns
+from aliran.protocol.errors import ProtocolError
+from aliran.streams.errors import ProcessingError
 from aliran.streams.handlers import Result
 from aliran.streams.runtime.task import StreamTask
 
@@ -17,12 +20,32 @@ _REFUSED_AT_ONCE = 1_000
 """Records sent at once where errors are handled: transports take or refuse so many together."""
 
 
-def send(transport: Transport, task: StreamTask, columns: Columns) -> None:
+class Sender(Protocol):
+    """The half of a transport that takes records."""
+
+    def send(self, columns: Columns) -> None:
+        """Write records to a partition, or refuse them all."""
+
+
+def send(transport: Sender, task: StreamTask, columns: Columns) -> None:
     """Send records of a task; the production handler, if there is one, decides on those refused.
 
     A cluster refuses records only after they were sent; such errors come out of the transport's
     `flush` and stop the application.
+
+    Raises:
+        ProcessingError: A serde gave what cannot be written.
     """
+    try:
+        _send(transport, task, columns)
+    except ProtocolError as error:
+        raise ProcessingError(
+            f"cannot write to {columns.topic}-{columns.partition}: {error} (task {task.id}); look "
+            "at the serdes and the processors of yours in front of it"
+        ) from error
+
+
+def _send(transport: Sender, task: StreamTask, columns: Columns) -> None:
     if not task.errors.guards_sinks:
         transport.send(columns)
         return
@@ -35,7 +58,7 @@ def send(transport: Transport, task: StreamTask, columns: Columns) -> None:
                 _send_one(transport, task, _slice(part, index, index + 1))
 
 
-def _send_one(transport: Transport, task: StreamTask, columns: Columns) -> None:
+def _send_one(transport: Sender, task: StreamTask, columns: Columns) -> None:
     while True:
         try:
             transport.send(columns)

@@ -24,8 +24,6 @@ from aliran.clients.transport import GroupFencedError, Position, Transport, Unkn
 from aliran.core.clock import Clock
 from aliran.core.errors import AliranError
 from aliran.core.types import TopicPartition
-from aliran.protocol.errors import ProtocolError
-from aliran.streams.errors import ProcessingError
 from aliran.streams.runtime.global_state import GlobalState
 from aliran.streams.runtime.sending import send, send_dead_letters
 from aliran.streams.runtime.task import StreamTask, TaskId, TaskStatistics, combined
@@ -214,13 +212,7 @@ class StreamLoop:
     def _send(self) -> None:
         for task in self.tasks.values():
             for columns in task.drain():
-                try:
-                    send(self._transport, task, columns)
-                except ProtocolError as error:  # what a processor forwarded cannot be written
-                    raise ProcessingError(
-                        f"cannot write to {columns.topic}-{columns.partition}: {error} (task "
-                        f"{task.id}); look at the processors of yours that forward to it"
-                    ) from error
+                send(self._transport, task, columns)
                 self._uncommitted = True
 
     def _punctuate(self) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from aliran.core.types import Columns, Headers
+from aliran.core.types import MAX_TIMESTAMP, Columns, Headers
 from aliran.serdes import Serde
 from aliran.streams.errors import ProcessingError
 from aliran.streams.processor import ConsumerRecord, fail_on_invalid_timestamp
@@ -74,7 +74,10 @@ class ExtractWith:
         except Exception:  # processing it will fail too, and knows what to do then
             return max(0, columns.timestamps[index], partition_time_ms)
         try:
-            return int(self._extractor(record, partition_time_ms))
+            time = int(self._extractor(record, partition_time_ms))
+            if time > MAX_TIMESTAMP:
+                raise OverflowError(f"it returned {time}, which is no time in milliseconds")
+            return time
         except Exception as error:
             topic, partition, offset = columns.topic, columns.partition, columns.offsets[index]
             place = user_frame(error.__traceback__)

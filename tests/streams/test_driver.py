@@ -124,7 +124,7 @@ def test_what_cannot_be_read() -> None:
 def test_what_cannot_be_piped() -> None:
     with copying() as driver:
         topic = driver.create_input_topic("in")
-        with pytest.raises(StreamsError, match="timestamp -5 of a record for topic 'in'"):
+        with pytest.raises(StreamsError, match="'in' is given a record of the time -5"):
             topic.pipe_input("k", "v", -5)
         with pytest.raises(StreamsError, match="advance_time takes what is not negative"):
             topic.advance_time(-5)

@@ -392,7 +392,7 @@ class SchedulesNothing(Processor[str, str, str, str]):
 @pytest.mark.parametrize(
     ("supplier", "expected"),
     [
-        (Forwards, "cannot write to out-0: record 0 has the timestamp None"),
+        (Forwards, "forwards a record of the time None"),
         (MissesAStore, r"as in process\(MyProcessor, 'sums'\)"),
         (SchedulesByName, "takes PunctuationType.STREAM_TIME or"),
         (SchedulesNothing, r"schedule takes a function punctuator\(time_ms\); got None"),
