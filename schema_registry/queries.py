@@ -106,16 +106,21 @@ class Queries:
                 if (found := context.by_digest.get(digest)) is not None
             ]
 
-    def require_guid(self, guid: str) -> Registered:
-        """Return a version with this GUID.
+    def holders_of_guid(self, guid: str) -> list[Registered]:
+        """Return where a GUID is registered, in all contexts.
 
         Raises:
-            SchemaNotFoundError: There is none.
+            SchemaNotFoundError: Nowhere.
         """
         with self._state.lock:
-            for found in self.find_guid(guid):
-                return self.require_id(found.id, join(found.context, ""))
-        raise errors.SchemaNotFoundError(guid)
+            rows = [
+                row
+                for place in self.find_guid(guid)
+                for row in self._state.holders(place.id, place.context)
+            ]
+        if not rows:
+            raise errors.SchemaNotFoundError(guid)
+        return rows
 
     def holders(self, row: Registered) -> list[Registered]:
         """Return where the content of a version is registered in its context."""

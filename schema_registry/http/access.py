@@ -7,7 +7,6 @@ subject (global settings, contexts).
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -55,6 +54,12 @@ class Principal:
     def may_read(self, subject: str) -> bool:
         """Return whether they may see a subject."""
         return _covered(subject, self.read) or _covered(subject, self.write)
+
+    def may_see(self, context: str) -> bool:
+        """Return whether they may see some subject whose name would begin so: `:.ctx:`."""
+        return self.may_read(context) or any(
+            prefix.startswith(context) for prefix in (*self.read, *self.write)
+        )
 
     def may_write(self, subject: str | None) -> bool:
         """Return whether they may change a subject; None for what belongs to none."""
@@ -116,7 +121,7 @@ class Access:
     def _basic(self, credentials: str) -> Principal:
         try:
             name, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # also of text that is not ASCII, or not UTF-8 inside
             raise UnauthorizedError from None
         secret, who = self._users.get(name, (b"", None))
         if hmac.compare_digest(secret, hashed(password)) and who is not None:

@@ -33,7 +33,7 @@ from aliran.schema_registry.subjects import normalize
 logger: logging.Logger = logging.getLogger("aliran.schema_registry")
 
 Forward: TypeAlias = Callable[[Request], Awaitable[tuple[int, bytes] | None]]
-_AnswerKey: TypeAlias = tuple[str, bytes, bytes]
+_AnswerKey: TypeAlias = tuple[int, bytes, bytes]
 
 _encode = msgspec.json.encode
 _THREADS = 16
@@ -99,7 +99,8 @@ class RegistryApp:
             method, raw_path = scope["method"], scope["raw_path"]
             if method == "HEAD":  # the server leaves the body out
                 method = "GET"
-            key = (principal.name, raw_path, scope["query_string"])
+            # Not by name: a user and a token of one name may see different things.
+            key = (id(principal), raw_path, scope["query_string"])
             remembers = method == "GET" and raw_path.startswith(b"/schemas/")
             if remembers and (known := self._known_answer(key)) is not None:
                 return 200, kind, known

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from aliran.schema_registry.answers import SchemaAnswer, answer
 from aliran.schema_registry.formats.table import SCHEMA_TYPES
+from aliran.schema_registry.http.access import ForbiddenError
 from aliran.schema_registry.http.requests import Request, page, parse_int
 from aliran.schema_registry.http.routing import Route, Work
 from aliran.schema_registry.models import Registered, SubjectVersion
@@ -81,27 +82,31 @@ class SchemaRoutes:
             rows = self._queries.schemas(
                 prefix, deleted=deleted, latest_only=latest_only, rule_type=rule_type
             )
-        rows = [row for row in rows if request.principal.may_read(row.subject)]
+        may_read = request.principal.may_read
+        rows = [row for row in rows if may_read(row.subject)]
         offset, limit = request.number("offset", 0), request.number("limit", -1)
         return [
-            replace(answer(row), aliases=aliases.get(row.subject))
+            replace(answer(row), aliases=[*filter(may_read, aliases.get(row.subject, ()))] or None)
             for row in page(rows, offset, limit, _MAX_SCHEMAS)
         ]
 
     def _find(self, schema_id: str, request: Request) -> Registered:
         row = self._queries.require_id(parse_int(schema_id), request.text("subject") or None)
-        self._check(row, request)
-        return row
+        return self._readable([row, *self._queries.holders(row)], request, f"id {schema_id}")
 
-    def _check(self, row: Registered, request: Request) -> None:
-        """Check that one of the subjects that hold a content may be read.
+    @staticmethod
+    def _readable(rows: list[Registered], request: Request, what: str) -> Registered:
+        """Return the first place of a content that may be read; the others are not named.
 
         Raises:
-            ForbiddenError: None of them.
+            ForbiddenError: There is none.
         """
-        holders = self._queries.holders(row)
-        if not any(request.principal.may_read(one.subject) for one in holders):
-            request.principal.check(row.subject, writes=False)
+        for row in rows:
+            if request.principal.may_read(row.subject):
+                return row
+        raise ForbiddenError(
+            f"User '{request.principal.name}' is not allowed to read the schema of {what}"
+        )
 
     def _by_id(self, request: Request, schema_id: str) -> Any:
         row = self._find(schema_id, request)
@@ -131,9 +136,17 @@ class SchemaRoutes:
         return page(places, request.number("offset", 0), request.number("limit", -1))
 
     def _by_guid(self, request: Request, guid: str) -> Any:
-        row = self._queries.require_guid(guid)
-        self._check(row, request)
+        row = self._readable(self._queries.holders_of_guid(guid), request, f"GUID {guid}")
         return replace(self.shaped(row, request), id=None, subject=None, version=None)
 
-    def _ids(self, _request: Request, guid: str) -> Any:
-        return self._queries.find_guid(guid)
+    def _ids(self, request: Request, guid: str) -> Any:
+        found = self._queries.find_guid(guid)
+        if not found:
+            return found
+        may_read = request.principal.may_read
+        seen = {
+            context_of(row.subject)
+            for row in self._queries.holders_of_guid(guid)
+            if may_read(row.subject)
+        }
+        return [one for one in found if one.context in seen]

@@ -15,7 +15,7 @@ from aliran.schema_registry.http.requests import Request, page
 from aliran.schema_registry.http.routing import Route, Work
 from aliran.schema_registry.models import Mode
 from aliran.schema_registry.queries import Queries
-from aliran.schema_registry.subjects import DEFAULT_CONTEXT, GLOBAL_CONTEXT, is_valid, split
+from aliran.schema_registry.subjects import DEFAULT_CONTEXT, GLOBAL_CONTEXT, is_valid, join, split
 from aliran.schema_registry.subjects import normalize as normalize_subject
 
 _MODES = get_args(Mode)
@@ -101,6 +101,9 @@ class SettingRoutes:
 
     def _contexts(self, request: Request) -> Any:
         names = self._queries.contexts(request.text("contextPrefix"))
+        # The default one is nobody's secret.
+        may_see = request.principal.may_see
+        names = [name for name in names if name == DEFAULT_CONTEXT or may_see(join(name, ""))]
         return page(names, request.number("offset", 0), request.number("limit", -1))
 
     def _delete_context(self, _request: Request, context: str) -> Any:

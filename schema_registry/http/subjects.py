@@ -11,14 +11,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from aliran.schema_registry.changes import Changes
-from aliran.schema_registry.errors import InvalidSubjectError
+from aliran.schema_registry.errors import InvalidSubjectError, SubjectNotFoundError
 from aliran.schema_registry.http.bodies import SchemaBody, TagsBody
 from aliran.schema_registry.http.requests import Request, page, parse_version
 from aliran.schema_registry.http.routing import Route, Work
 from aliran.schema_registry.http.schemas import SchemaRoutes
+from aliran.schema_registry.models import Registered
 from aliran.schema_registry.queries import Queries
 from aliran.schema_registry.registry import Registry
-from aliran.schema_registry.subjects import WILDCARD, is_valid, normalize
+from aliran.schema_registry.subjects import WILDCARD, is_valid, normalize, resolve
 
 _VERSION = "/subjects/{subject}/versions/{version}"
 
@@ -78,16 +79,21 @@ class SubjectRoutes:
         return page(numbers, request.number("offset", 0), request.number("limit", -1))
 
     def _version(self, request: Request, subject: str, version: str) -> Any:
-        row = self._queries.version(
-            normalize(subject), parse_version(version), deleted=request.flag("deleted")
-        )
+        row = self._found(request, subject, version, deleted=request.flag("deleted"))
         return self._shaped(row, request)
+
+    def _found(
+        self, request: Request, subject: str, version: str, *, deleted: bool = False
+    ) -> Registered:
+        row = self._queries.version(normalize(subject), parse_version(version), deleted=deleted)
+        return _seen(row, request, subject)
 
     def _version_text(self, request: Request, subject: str, version: str) -> Any:
         return self._version(request, subject, version).schema.encode()
 
     def _referenced_by(self, request: Request, subject: str, version: str) -> Any:
-        ids = self._queries.referenced_by(normalize(subject), parse_version(version))
+        row = self._found(request, subject, version, deleted=True)
+        ids = self._queries.referenced_by(row.subject, row.version)
         return page(ids, request.number("offset", 0), request.number("limit", -1))
 
     def _with_metadata(self, request: Request, subject: str) -> Any:
@@ -100,14 +106,14 @@ class SubjectRoutes:
     def _look_up(self, request: Request, subject: str) -> Any:
         row = self._registry.lookup.require(
             normalize(subject),
-            request.json(SchemaBody).content(),
+            _body(request, subject).content(),
             normalize=request.flag("normalize"),
             deleted=request.flag("deleted"),
         )
-        return self._shaped(row, request)
+        return self._shaped(_seen(row, request, subject), request)
 
     def _register(self, request: Request, subject: str) -> Any:
-        body = request.json(SchemaBody)
+        body = _body(request, subject)
         if not is_valid(subject):
             raise InvalidSubjectError(subject)
         wanted = body.registration(normalize=request.flag("normalize"), force=request.flag("force"))
@@ -116,7 +122,7 @@ class SubjectRoutes:
 
     def _registered(self, request: Request, subject: str) -> Any:
         """Return what registering answers where the schema is registered already, else None."""
-        body = request.json(SchemaBody)
+        body = _body(request, subject)
         wanted = body.registration(normalize=request.flag("normalize"), force=False)
         row = self._registry.find_registered(normalize(subject), wanted)
         return None if row is None else replace(self._shaped(row, request), subject=None)
@@ -125,7 +131,7 @@ class SubjectRoutes:
         if not is_valid(subject):
             raise InvalidSubjectError(subject)
         body = request.json(TagsBody)
-        row = self._queries.version(normalize(subject), parse_version(version))
+        row = self._found(request, subject, version)
         latest = self._queries.latest(row.subject)
         done = self._registry.register(normalize(subject), body.registration(row, latest))
         return replace(self._shaped(done, request), subject=None)
@@ -141,11 +147,35 @@ class SubjectRoutes:
     def _compatible(self, request: Request, subject: str, version: str | None = None) -> Any:
         return self._queries.compatibility(
             normalize(subject),
-            request.json(SchemaBody).content(),
+            _body(request, subject).content(),
             None if version is None else parse_version(version),
             normalize=request.flag("normalize"),
             verbose=request.flag("verbose"),
         )
+
+
+def _seen(row: Registered, request: Request, subject: str) -> Registered:
+    """Return what was found under a subject, maybe in another context, if it may be read.
+
+    Raises:
+        SubjectNotFoundError: It may not, and is not spoken of.
+    """
+    if not request.principal.may_read(row.subject):
+        raise SubjectNotFoundError(normalize(subject))
+    return row
+
+
+def _body(request: Request, subject: str) -> SchemaBody:
+    """Return the schema that was sent, which refers to nothing that its sender may not read.
+
+    Raises:
+        ForbiddenError: It does: it could be read in what is built from it, or its errors.
+    """
+    body = request.json(SchemaBody)
+    for one in body.references or ():
+        if one.subject is not None:
+            request.principal.check(resolve(one.subject, normalize(subject)), writes=False)
+    return body
 
 
 def _deleted_only(request: Request) -> bool:

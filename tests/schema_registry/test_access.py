@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from aliran.core.errors import AliranError, ConfigError
 from aliran.schema_registry.config import RegistryConfig
-from aliran.schema_registry.http.access import Access
+from aliran.schema_registry.http.access import Access, Principal, hashed
 from aliran.schema_registry.server import RegistryServer
 
 ACCESS = """
@@ -59,7 +59,7 @@ def test_who_is_not_known_is_asked_to_say_who_they_are(http: httpx.Client) -> No
         answer = http.get("/subjects", auth=auth)
         assert (answer.status_code, answer.json()["error_code"]) == (401, 401)
         assert answer.headers["www-authenticate"] == 'Basic realm="schema-registry"'
-    for header in ("Bearer no", "Basic %%%", "Digest x", "Basic", ""):
+    for header in (b"Bearer no", b"Basic %%%", b"Basic \xff", b"Digest x", b"Basic", b""):
         assert http.get("/subjects", headers={"Authorization": header}).status_code == 401
 
 
@@ -89,6 +89,52 @@ def test_permissions_are_prefixes_of_subjects(http: httpx.Client) -> None:
     guid = http.get("/subjects/hidden/versions/1", headers=CI).json()["guid"]
     assert http.get(f"/schemas/guids/{guid}", auth=ANNA).status_code == 403
     assert http.get("/subjects", headers=CI).json() == ["anna-a", "anna-b", "hidden", "orders-a"]
+
+
+def test_what_may_not_be_read_is_not_told_in_other_ways(http: httpx.Client) -> None:
+    record = {"type": "record", "name": "Hidden", "fields": [{"name": "x", "type": "int"}]}
+    hidden = {"schema": json.dumps(record)}
+    for subject in ("hidden", ":.vault:anna-x"):
+        http.post(f"/subjects/{subject}/versions", json=hidden, auth=ROOT)
+    uses = {"schema": '"Hidden"', "references": [{"name": "Hidden", "subject": "hidden"}]}
+    uses["references"][0]["version"] = 1  # type: ignore[index]
+    guid = http.get("/schemas/ids/1", auth=ROOT).json()["guid"]
+    for answer in (
+        http.post("/subjects/anna-y/versions", json=uses, auth=ANNA),
+        http.post("/subjects/anna-y?format=resolved", json=uses, auth=ANNA),
+        http.post("/compatibility/subjects/anna-y/versions?verbose=1", json=uses, auth=ANNA),
+        http.get("/schemas/ids/1", auth=ANNA),
+        http.get(f"/schemas/guids/{guid}", auth=ANNA),
+    ):
+        assert (answer.status_code, answer.json()["error_code"]) == (403, 40301)
+    for answer in (
+        http.get("/subjects/anna-x/versions/1", auth=ANNA),
+        http.get("/subjects/anna-x/versions/1/schema", auth=ANNA),
+        http.get("/subjects/anna-x/versions/1/referencedby", auth=ANNA),
+        http.post("/subjects/anna-x", json=hidden, auth=ANNA),
+        http.post("/subjects/anna-x/versions/1/tags", json={}, auth=ANNA),
+    ):
+        assert answer.json() == {"error_code": 40401, "message": "Subject 'anna-x' not found."}
+    assert "hidden" not in http.get("/schemas/ids/1", auth=ANNA).text
+    assert http.get("/contexts", auth=ANNA).json() == ["."]
+    assert http.get("/contexts", auth=ROOT).json() == [".", ".vault"]
+    assert http.get(f"/schemas/guids/{guid}/ids", auth=ANNA).json() == []
+    http.post("/subjects/anna-z/versions", json=hidden, auth=ROOT)
+    places = [{"context": ".", "id": 1}]
+    assert http.get(f"/schemas/guids/{guid}/ids", auth=ANNA).json() == places
+    assert http.get("/schemas/ids/1?subject=none", auth=ANNA).json()["subject"] == "anna-z"
+
+
+def test_a_user_and_a_token_of_one_name_are_two() -> None:
+    everything = Principal("x", ["*"], ["*"])
+    access = Access([("x", hashed("p"), everything)], [(hashed("t"), Principal("x", ["no-"]))])
+    config = RegistryConfig(access=access)
+    with RegistryServer(config=config) as server, httpx.Client(base_url=server.url) as http:
+        auth = httpx.BasicAuth("x", "p")
+        http.post("/subjects/s/versions", json=SCHEMA, auth=auth)
+        assert http.get("/schemas/ids/1", auth=auth).status_code == 200
+        token = {"Authorization": "Bearer t"}
+        assert http.get("/schemas/ids/1", headers=token).status_code == 403
 
 
 @pytest.mark.parametrize(
