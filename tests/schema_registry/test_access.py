@@ -60,7 +60,7 @@ def test_who_is_not_known_is_asked_to_say_who_they_are(http: httpx.Client) -> No
         assert (answer.status_code, answer.json()["error_code"]) == (401, 401)
         assert answer.headers["www-authenticate"] == 'Basic realm="schema-registry"'
     for header in (b"Bearer no", b"Basic %%%", b"Basic \xff", b"Digest x", b"Basic", b""):
-        assert http.get("/subjects", headers={"Authorization": header}).status_code == 401
+        assert http.get("/subjects", headers={b"Authorization": header}).status_code == 401
 
 
 def test_permissions_are_prefixes_of_subjects(http: httpx.Client) -> None:
