@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from msgspec.structs import replace
 
@@ -20,28 +19,6 @@ from aliran.schema_registry.state import State
 from aliran.schema_registry.subjects import resolve
 
 CACHED_SCHEMAS = 1_000
-
-
-@runtime_checkable
-class HasTags(Protocol):
-    """A parsed schema whose parts can have tags."""
-
-    def tags(self) -> list[SchemaTags]:
-        """Return the parts of it that have tags."""
-        ...
-
-    def retagged(self, add: list[SchemaTags], remove: list[SchemaTags]) -> str:
-        """Return its text with tags added to parts of it, and others taken away."""
-        ...
-
-
-@runtime_checkable
-class HasFields(Protocol):
-    """A parsed schema that can say which fields it has."""
-
-    def has_top_level_field(self, name: str) -> bool:
-        """Return whether its outermost type has a field of this name."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +82,12 @@ class SchemaParser:
         return Parsed(replace(content, schema=schema.canonical, references=references), schema)
 
     def tags(self, content: Schema, subject: str) -> list[SchemaTags]:
-        """Return the parts of a content that have tags, which only Avro schemas can.
+        """Return the parts of a content that have tags.
 
         Raises:
             InvalidSchemaError: It cannot be parsed.
         """
-        schema = self.parse(content, subject).schema
-        return schema.tags() if isinstance(schema, HasTags) else []
+        return self.parse(content, subject).schema.tags()
 
     def retagged(
         self, content: Schema, subject: str, add: list[SchemaTags], remove: list[SchemaTags]
@@ -119,14 +95,9 @@ class SchemaParser:
         """Return a content with other tags inside of its text.
 
         Raises:
-            InvalidSchemaError: It has no such part, or its format no tags.
+            InvalidSchemaError: It has no such part.
         """
         schema = self.parse(content, subject).schema
-        if not isinstance(schema, HasTags):
-            raise InvalidSchemaError(
-                f"tags can be set inside of Avro schemas, not of {content.schema_type} schemas; "
-                "write them into the text, or into the metadata"
-            )
         return replace(content, schema=schema.retagged(add, remove))
 
     def _parse(

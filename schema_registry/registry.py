@@ -26,7 +26,7 @@ from aliran.schema_registry.models import (
     Schema,
     SchemaTags,
 )
-from aliran.schema_registry.parsing import HasFields, Parsed, SchemaParser
+from aliran.schema_registry.parsing import Parsed, SchemaParser
 from aliran.schema_registry.records import Row
 from aliran.schema_registry.state import State
 from aliran.schema_registry.subjects import DEFAULT_CONTEXT, context_of, context_prefix, join
@@ -323,10 +323,8 @@ def _reserved_field_messages(parsed: Parsed, previous: Registered | None) -> lis
         "the old schema's metadata."
         for name in sorted(before - reserved)
     ]
-    if isinstance(parsed.schema, HasFields):
-        found += [
-            f"The new schema has field that conflicts with the reserved field {name}."
-            for name in sorted(reserved)
-            if parsed.schema.has_top_level_field(name)
-        ]
-    return found
+    return found + [
+        f"The new schema has field that conflicts with the reserved field {name}."
+        for name in sorted(reserved)
+        if parsed.schema.has_top_level_field(name)
+    ]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from aliran.schema_registry.models import CompatibilityPolicy, SchemaType
+from aliran.schema_registry.models import CompatibilityPolicy, SchemaTags, SchemaType
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,22 @@ class ParsedSchema(Protocol):
         Args:
             form: "" for `canonical`; "resolved" with references inlined (Avro, JSON Schema);
                 "serialized" for base64 of the descriptor, "ignore_extensions" (Protobuf).
+        """
+        ...
+
+    def has_top_level_field(self, name: str) -> bool:
+        """Return whether its outermost type has a field of this name."""
+        ...
+
+    def tags(self) -> list[SchemaTags]:
+        """Return the parts of it that have tags."""
+        ...
+
+    def retagged(self, add: list[SchemaTags], remove: list[SchemaTags]) -> str:
+        """Return its text with tags added to parts of it, and others taken away.
+
+        Raises:
+            InvalidSchemaError: There is no such part.
         """
         ...
 

@@ -7,26 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aliran.schema_registry.errors import InvalidSchemaError
 from aliran.schema_registry.formats.avro.types import Array, AvroType, Field, Map, Record, Union
-from aliran.schema_registry.models import SchemaEntity, SchemaTags
+from aliran.schema_registry.formats.tagging import FIELD, RECORD, changed_tags, found_tags
+from aliran.schema_registry.models import SchemaTags
 
 ATTRIBUTE = "confluent:tags"
-_RECORD, _FIELD = "sr_record", "sr_field"
 
 
 def tagged(node: AvroType) -> list[SchemaTags]:
     """Return all parts of a schema that have tags."""
-    found = []
-    for record in _records(node, set()):
-        parts: list[tuple[str, str, Record | Field]] = [(_RECORD, record.full_name, record)]
-        parts += [(_FIELD, f"{record.full_name}.{one.name}", one) for one in record.fields]
-        for kind, path, part in parts:
-            tags = _tags(part)
-            if tags:
-                entity = SchemaEntity(entity_path=path, entity_type=kind)
-                found.append(SchemaTags(schema_entity=entity, tags=tags))
-    return found
+    return found_tags(_parts(node), _tags)
 
 
 def change_tags(node: AvroType, add: list[SchemaTags], remove: list[SchemaTags]) -> None:
@@ -35,30 +25,20 @@ def change_tags(node: AvroType, add: list[SchemaTags], remove: list[SchemaTags])
     Raises:
         InvalidSchemaError: There is no such part.
     """
-    records = {record.full_name: record for record in _records(node, set())}
-    for change, taken in (*((one, False) for one in add), *((one, True) for one in remove)):
-        part = _find(records, change.schema_entity)
-        tags = [tag for tag in _tags(part) if not taken or tag not in change.tags]
-        if not taken:
-            tags += [tag for tag in dict.fromkeys(change.tags) if tag not in tags]
+    for part, tags in changed_tags(_parts(node), _tags, add, remove):
         if tags:
             part.props[ATTRIBUTE] = tags
         else:
             part.props.pop(ATTRIBUTE, None)
 
 
-def _find(records: dict[str, Record], entity: SchemaEntity) -> Record | Field:
-    path = entity.entity_path.removeprefix(".")
-    if entity.entity_type == _RECORD and path in records:
-        return records[path]
-    if entity.entity_type == _FIELD:
-        name, _, field_name = path.rpartition(".")
-        for field in records[name].fields if name in records else ():
-            if field.name == field_name:
-                return field
-    raise InvalidSchemaError(
-        f"No matching path '{entity.entity_path}' of type {entity.entity_type} found in the schema"
-    )
+def _parts(node: AvroType) -> dict[tuple[str, str], Record | Field]:
+    parts: dict[tuple[str, str], Record | Field] = {}
+    for record in _records(node, set()):
+        parts[RECORD, record.full_name] = record
+        for field in record.fields:
+            parts[FIELD, f"{record.full_name}.{field.name}"] = field
+    return parts
 
 
 def _tags(part: Record | Field) -> list[str]:

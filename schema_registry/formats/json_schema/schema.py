@@ -18,10 +18,10 @@ from referencing.jsonschema import specification_with
 from aliran.schema_registry.errors import InvalidSchemaError
 from aliran.schema_registry.formats import jackson
 from aliran.schema_registry.formats.base import Incompatibility, ParsedSchema
-from aliran.schema_registry.formats.json_schema import containers, nodes, rules, values
+from aliran.schema_registry.formats.json_schema import containers, nodes, rules, tags, values
 from aliran.schema_registry.formats.json_schema.comparison import differences
 from aliran.schema_registry.formats.json_schema.reader import Reader
-from aliran.schema_registry.models import CompatibilityPolicy, SchemaType
+from aliran.schema_registry.models import CompatibilityPolicy, SchemaTags, SchemaType
 
 # They register themselves.
 _COMPARISONS = (containers, values)
@@ -58,6 +58,25 @@ class JsonSchema:
         """Return `canonical`: JSON Schema has no other form."""
         del form
         return self.canonical
+
+    def has_top_level_field(self, name: str) -> bool:
+        """Return whether it has a property of this name."""
+        properties = self._document.get("properties") if isinstance(self._document, dict) else None
+        return isinstance(properties, dict) and name in properties
+
+    def tags(self) -> list[SchemaTags]:
+        """Return the parts of it that have tags."""
+        return tags.tagged(self._document)
+
+    def retagged(self, add: list[SchemaTags], remove: list[SchemaTags]) -> str:
+        """Return its text with tags added to parts of it, and others taken away.
+
+        Raises:
+            InvalidSchemaError: There is no such part.
+        """
+        copy = json.loads(self.canonical)
+        tags.change_tags(copy, add, remove)
+        return jackson.dumps(copy)
 
     @cached_property
     def root(self) -> nodes.Node:

@@ -13,7 +13,7 @@ from proto_schema_parser.parser import Parser
 
 from aliran.schema_registry.errors import InvalidSchemaError
 from aliran.schema_registry.formats.base import Incompatibility, ParsedSchema
-from aliran.schema_registry.formats.protobuf import rules
+from aliran.schema_registry.formats.protobuf import rules, tags
 from aliran.schema_registry.formats.protobuf.comments import plain
 from aliran.schema_registry.formats.protobuf.comparison import differences
 from aliran.schema_registry.formats.protobuf.compiling import (
@@ -23,7 +23,7 @@ from aliran.schema_registry.formats.protobuf.compiling import (
 )
 from aliran.schema_registry.formats.protobuf.from_descriptor import file_of
 from aliran.schema_registry.formats.protobuf.printer import Printer
-from aliran.schema_registry.models import CompatibilityPolicy, SchemaType
+from aliran.schema_registry.models import CompatibilityPolicy, SchemaTags, SchemaType
 
 
 class ProtobufSchema:
@@ -71,6 +71,31 @@ class ProtobufSchema:
         if form == "ignore_extensions":
             return Printer(ignore_extensions=True).file(self._file)
         return self.canonical
+
+    def has_top_level_field(self, name: str) -> bool:
+        """Return whether a message, not one inside of another, has a field of this name.
+
+        Fields of a oneof do not count, as with Confluent.
+        """
+        return any(
+            field.name == name and (field.proto3_optional or not field.HasField("oneof_index"))
+            for message in self.files[-1].message_type
+            for field in message.field
+        )
+
+    def tags(self) -> list[SchemaTags]:
+        """Return the parts of it that have tags."""
+        return tags.tagged(self._file)
+
+    def retagged(self, add: list[SchemaTags], remove: list[SchemaTags]) -> str:
+        """Return its text with tags added to parts of it, and others taken away.
+
+        Raises:
+            InvalidSchemaError: There is no such part.
+        """
+        copy = _parsed(self.canonical)
+        tags.change_tags(copy, add, remove)
+        return Printer().file(copy)
 
     def read_incompatibilities(
         self, writer: ParsedSchema, policy: CompatibilityPolicy = "STRICT"
