@@ -6,6 +6,7 @@ import msgspec
 
 from aliran.schema_registry.guid import guid_text
 from aliran.schema_registry.models import (
+    Association,
     Metadata,
     Model,
     Reference,
@@ -32,6 +33,7 @@ class SchemaAnswer(Model, frozen=True, kw_only=True):
     timestamp_ms: int = msgspec.field(name="ts")
     deleted: bool
     aliases: list[str] | None = None
+    associations: list[Association] | None = None
 
 
 def answer(row: Registered, text: str | None = None) -> SchemaAnswer:

@@ -19,6 +19,9 @@ from aliran.schema_registry.models import Association, Lifecycle, Registered
 from aliran.schema_registry.registry import Registration, Registry
 from aliran.schema_registry.subjects import join, normalize, resolve
 
+TOPIC = "topic"
+"""The one kind of resource there is."""
+
 ANY = "-"
 """Stands for every name, or every namespace, of a resource."""
 
@@ -99,6 +102,13 @@ class Associations:
     ) -> list[Association]:
         """Return those of a subject."""
         return [one for one in self._all(types, lifecycle) if one.subject == subject]
+
+    def by_subject(self, types: Collection[str]) -> dict[str, list[Association]]:
+        """Return those of all subjects that have any."""
+        found: dict[str, list[Association]] = {}
+        for one in self._all(types, None):
+            found.setdefault(one.subject, []).append(one)
+        return found
 
     def _all(self, types: Collection[str], lifecycle: str | None) -> list[Association]:
         with self._state.lock:

@@ -143,8 +143,10 @@ class Queries:
                 and _wanted(all(row.deleted for row in rows.values()), deleted, deleted_only)
             )
 
-    def versions(self, subject: str, *, deleted: bool, deleted_only: bool) -> list[int]:
-        """Return the numbers of a subject's versions.
+    def versions(
+        self, subject: str, *, deleted: bool, deleted_only: bool, as_negative: bool = False
+    ) -> list[int]:
+        """Return the numbers of a subject's versions; deleted ones below zero with `as_negative`.
 
         Raises:
             SubjectNotFoundError: It has none.
@@ -152,6 +154,9 @@ class Queries:
         with self._state.lock:
             if not self._state.has_subjects(subject, deleted=deleted or deleted_only):
                 raise errors.SubjectNotFoundError(subject)
+            if as_negative:
+                rows = self._state.versions(subject, deleted=True)
+                return [-row.version if row.deleted else row.version for row in rows]
             return [
                 row.version
                 for row in self._state.versions(subject, deleted=True)

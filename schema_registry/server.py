@@ -21,6 +21,7 @@ from aliran.schema_registry.config import RegistryConfig
 from aliran.schema_registry.election import Election, Identity
 from aliran.schema_registry.forwarding import Forwarder
 from aliran.schema_registry.http.app import RegistryApp
+from aliran.schema_registry.http.association_batches import AssociationBatchRoutes
 from aliran.schema_registry.http.associations import AssociationRoutes
 from aliran.schema_registry.http.schemas import SchemaRoutes
 from aliran.schema_registry.http.settings import SettingRoutes
@@ -119,7 +120,8 @@ class RegistryServer:
             )
             queries = Queries(registry)
             changes = Changes(registry, mode_changes=config.mode_changes)
-            schemas = SchemaRoutes(registry, queries)
+            associations = Associations(registry, changes)
+            schemas = SchemaRoutes(registry, queries, associations)
             subjects = SubjectRoutes(registry, queries, changes, schemas)
             settings = SettingRoutes(queries, changes, cluster_id, config.group_id)
             app = RegistryApp(
@@ -127,7 +129,8 @@ class RegistryServer:
                     *schemas.routes(),
                     *subjects.routes(),
                     *settings.routes(),
-                    *AssociationRoutes(Associations(registry, changes)).routes(),
+                    *AssociationRoutes(associations).routes(),
+                    *AssociationBatchRoutes(associations, queries).routes(),
                 ],
                 queries,
                 access=config.access,

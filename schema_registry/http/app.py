@@ -148,7 +148,7 @@ class RegistryApp:
             subject = normalize(segments[0]) if route.about_subject and segments else None
             request.principal.check(subject, writes=writes)
         if route.work is Work.READ and not request.text("format") and not request.text("findTags"):
-            return 200, route.handler(request, *segments)
+            return route.status, route.handler(request, *segments)
         loop = asyncio.get_running_loop()
         if writes and self._forward is not None:
             if route.known is not None:
@@ -158,4 +158,5 @@ class RegistryApp:
             answer = await self._forward(request)
             if answer is not None:
                 return answer
-        return 200, await loop.run_in_executor(self._threads, route.handler, request, *segments)
+        done = await loop.run_in_executor(self._threads, route.handler, request, *segments)
+        return route.status, done

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aliran.schema_registry.answers import SchemaAnswer, answer
-from aliran.schema_registry.associations import Associations, Resource, Wanted
+from aliran.schema_registry.associations import TOPIC, Associations, Resource, Wanted
 from aliran.schema_registry.errors import InvalidAssociationError
 from aliran.schema_registry.http.bodies import SchemaBody
 from aliran.schema_registry.http.requests import Request, page
@@ -15,7 +15,6 @@ from aliran.schema_registry.models import Association, Lifecycle, Model
 from aliran.schema_registry.subjects import is_valid, normalize
 
 _MAX_ASSOCIATIONS = 1_000
-_TOPIC = "topic"
 
 
 class InfoBody(Model, frozen=True):
@@ -73,13 +72,13 @@ class AssociationBody(Model, frozen=True):
         ):
             if not value:
                 raise InvalidAssociationError(name, "cannot be null or empty")
-        if self.resource_type not in {None, "", _TOPIC}:
-            raise InvalidAssociationError("resourceType", f"must be '{_TOPIC}'")
+        if self.resource_type not in {None, "", TOPIC}:
+            raise InvalidAssociationError("resourceType", f"must be '{TOPIC}'")
         return Resource(
             name=self.resource_name or "",
             namespace=self.resource_namespace or "",
             id=self.resource_id or "",
-            kind=_TOPIC,
+            kind=TOPIC,
         )
 
     def wanted(self) -> list[Wanted]:
@@ -114,11 +113,22 @@ class InfoAnswer(Model, frozen=True, kw_only=True):
 class AssociationAnswer(Model, frozen=True, kw_only=True):
     """A resource and what has changed of it. Confluent: `AssociationResponse`."""
 
-    resource_name: str
-    resource_namespace: str
-    resource_id: str
+    resource_name: str | None
+    resource_namespace: str | None
+    resource_id: str | None
     resource_type: str
     associations: list[InfoAnswer]
+
+
+def info_of(association: Association, schema: SchemaAnswer | None) -> InfoAnswer:
+    """Return how an association is shown as one of a resource."""
+    return InfoAnswer(
+        subject=association.subject,
+        association_type=association.association_type,
+        lifecycle=association.lifecycle,
+        frozen=association.frozen,
+        schema=schema,
+    )
 
 
 class AssociationRoutes:
@@ -188,16 +198,7 @@ class AssociationRoutes:
             context=normalize(request.text("context")),
             dry_run=request.flag("dryRun"),
         )
-        infos = [
-            InfoAnswer(
-                subject=one.subject,
-                association_type=one.association_type,
-                lifecycle=one.lifecycle,
-                frozen=one.frozen,
-                schema=None if row is None else answer(row),
-            )
-            for one, row in done
-        ]
+        infos = [info_of(one, None if row is None else answer(row)) for one, row in done]
         return AssociationAnswer(
             resource_name=resource.name,
             resource_namespace=resource.namespace,

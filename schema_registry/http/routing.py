@@ -36,6 +36,7 @@ class Route:
         work: Where it may run.
         known: What may know the answer to a WRITE without changing anything, tried by registries
             that do not lead; returns None where it does not.
+        status: Of an answer that is no error.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Route:
     handler: Handler
     work: Work
     known: Handler | None = None
+    status: int = 200
 
     @property
     def about_subject(self) -> bool:

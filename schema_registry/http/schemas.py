@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
 from aliran.schema_registry.answers import SchemaAnswer, answer
+from aliran.schema_registry.associations import TOPIC, Associations
+from aliran.schema_registry.errors import BadRequestError
 from aliran.schema_registry.formats.table import SCHEMA_TYPES
 from aliran.schema_registry.http.access import ForbiddenError
 from aliran.schema_registry.http.requests import Request, page, parse_int
 from aliran.schema_registry.http.routing import Route, Work
-from aliran.schema_registry.models import Registered, SubjectVersion
+from aliran.schema_registry.models import Association, Registered, SubjectVersion
 from aliran.schema_registry.queries import Queries
 from aliran.schema_registry.registry import Registry
-from aliran.schema_registry.subjects import DEFAULT_CONTEXT, context_of, resolve
+from aliran.schema_registry.subjects import DEFAULT_CONTEXT, WILDCARD, context_of, resolve
 
 _MAX_SCHEMAS = 1_000
 
@@ -26,11 +28,13 @@ class SchemaRoutes:
     Args:
         registry: The registry.
         queries: Questions to it.
+        associations: Which subjects belong to which topics.
     """
 
-    def __init__(self, registry: Registry, queries: Queries) -> None:
+    def __init__(self, registry: Registry, queries: Queries, associations: Associations) -> None:
         self._registry = registry
         self._queries = queries
+        self._associations = associations
 
     def routes(self) -> Iterator[Route]:
         """Yield the rows of the table."""
@@ -84,11 +88,42 @@ class SchemaRoutes:
             )
         may_read = request.principal.may_read
         rows = [row for row in rows if may_read(row.subject)]
+        associated = self._associated(request)
+        if associated is not None:
+            rows = [row for row in rows if row.subject in associated]
         offset, limit = request.number("offset", 0), request.number("limit", -1)
         return [
-            replace(answer(row), aliases=[*filter(may_read, aliases.get(row.subject, ()))] or None)
+            replace(
+                answer(row),
+                aliases=[*filter(may_read, aliases.get(row.subject, ()))] or None,
+                associations=(associated or {}).get(row.subject) or None,
+            )
             for row in page(rows, offset, limit, _MAX_SCHEMAS)
         ]
+
+    def _associated(self, request: Request) -> Mapping[str, list[Association]] | None:
+        """Return by subject the associations that are asked for; None where none are.
+
+        Raises:
+            BadRequestError: There is no such lifecycle.
+        """
+        lifecycles = {text.upper() for text in request.texts("lifecycle")}
+        if not lifecycles <= {"STRONG", "WEAK", "NONE"}:
+            raise BadRequestError("HTTP 404 Not Found", 404)
+        kind, types = request.text("resourceType"), request.texts("associationType")
+        if not kind and not types and not lifecycles:
+            return None
+        known = self._associations.by_subject(types) if kind in {"", TOPIC} else {}
+        found: dict[str, list[Association]] = {}
+        for subject, ones in known.items():
+            wanted = [one for one in ones if not lifecycles or one.lifecycle in lifecycles]
+            if wanted:
+                found[subject] = wanted
+        if "NONE" in lifecycles:
+            for subject in self._queries.subjects(WILDCARD, deleted=True, deleted_only=False):
+                if subject not in known:
+                    found[subject] = []
+        return found
 
     def _find(self, schema_id: str, request: Request) -> Registered:
         row = self._queries.require_id(parse_int(schema_id), request.text("subject") or None)

@@ -75,6 +75,7 @@ class SubjectRoutes:
             normalize(subject),
             deleted=request.flag("deleted"),
             deleted_only=_deleted_only(request),
+            as_negative=request.flag("deletedAsNegative"),
         )
         return page(numbers, request.number("offset", 0), request.number("limit", -1))
 

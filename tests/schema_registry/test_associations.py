@@ -99,3 +99,70 @@ def test_they_are_kept(tmp_path: Path) -> None:
         before = http.get("/associations/resources/-/orders").json()
     with RegistryServer(data_dir=tmp_path) as server, httpx.Client(base_url=server.url) as http:
         assert http.get("/associations/resources/-/orders").json() == before
+
+
+def test_many_at_once(http: httpx.Client) -> None:
+    http.post("/subjects/shared/versions", json=SCHEMA)
+    weak = {**WEAK, "opType": "CREATE"}
+    strong = {"opType": "CREATE", "associationType": "key", "lifecycle": "STRONG", "schema": SCHEMA}
+    requests = [
+        body(weak),
+        body(strong, name="bills"),
+        body({**weak, "subject": "nothing"}, name="wrong"),
+        body({**weak, "opType": "DELETE"}, name="unknown"),
+    ]
+    dry = http.post("/associations:batchMutate?dryRun=true", json={"requests": requests})
+    assert dry.status_code == 207
+    assert http.get("/associations/resources/-/-").json() == []
+    done = http.post("/associations:batchMutate", json={"requests": requests})
+    assert done.status_code == 207
+    first, second, third, fourth = done.json()["results"]
+    assert first["result"]["associations"][0]["subject"] == "shared"
+    assert second["result"]["associations"][0]["schema"]["id"] == 1
+    assert (third["error"]["error_code"], fourth["error"]["error_code"]) == (40907, 40410)
+    asked = {
+        "requests": [
+            {"resourceId": "id-bills"},
+            {"resourceName": "orders", "resourceNamespace": "-", "lifecycle": "STRONG"},
+            {"resourceName": "orders"},
+        ]
+    }
+    got = http.post("/associations:batchGet?includeSchemas=true", json=asked)
+    assert got.status_code == 207
+    bills, orders, wrong = got.json()["results"]
+    assert bills["result"]["resourceName"] == "bills"
+    assert bills["result"]["associations"][0]["schema"]["schema"] == '"int"'
+    assert orders["result"]["associations"] == []
+    assert wrong["error"]["error_code"] == 42212
+    gone = [{"opType": "DELETE", "associationType": "key", "cascadeLifecycle": True}]
+    requests = [body(*gone, name="bills"), body({**weak, "opType": "UPSERT"})]
+    done = http.post("/associations:batchMutate", json={"requests": requests})
+    assert [len(one["result"]["associations"]) for one in done.json()["results"]] == [0, 1]
+    assert http.get("/subjects?deleted=true").json() == ["shared"]
+    for what in ("batchGet", "batchMutate"):
+        assert code(http.post(f"/associations:{what}", json={})) == 42212
+        assert http.get(f"/associations:{what}").status_code == 405
+
+
+def test_schemas_are_found_by_their_associations(http: httpx.Client) -> None:
+    for subject in ("shared", "alone"):
+        http.post(f"/subjects/{subject}/versions", json=SCHEMA)
+    http.post("/associations", json=body(WEAK))
+    strong = {"associationType": "value", "lifecycle": "STRONG", "schema": SCHEMA}
+    http.post("/associations", json=body(strong, name="bills"))
+
+    def found(query: str) -> list[str]:
+        answer = http.get(f"/schemas?subjectPrefix=:*:&{query}").json()
+        return [one["subject"] for one in answer]
+
+    owned = ":.lkc-1:bills-value"
+    assert found("lifecycle=weak") == ["shared"]
+    assert found("lifecycle=STRONG") == [owned]
+    assert found("lifecycle=NONE") == ["alone"]
+    assert sorted(found("lifecycle=NONE&lifecycle=WEAK")) == ["alone", "shared"]
+    assert found("resourceType=topic&associationType=value") == [owned, "shared"]
+    assert found("associationType=key") == []
+    assert found("resourceType=queue") == []
+    [one] = http.get("/schemas?lifecycle=WEAK").json()
+    assert one["associations"][0]["resourceName"] == "orders"
+    assert http.get("/schemas?lifecycle=odd").status_code == 404

@@ -379,3 +379,11 @@ def test_answers_take_the_form_that_is_asked_for(http: httpx.Client) -> None:
     assert http.get("/v1/metadata/id").json()["scope"]["clusters"]["schema-registry-cluster"] == (
         "schema-registry"
     )
+
+
+def test_deleted_versions_as_negative_numbers(http: httpx.Client) -> None:
+    for kind in ("int", "long"):
+        http.post("/subjects/s/versions", json={"schema": f'"{kind}"'})
+    http.delete("/subjects/s/versions/1")
+    assert http.get("/subjects/s/versions?deletedAsNegative=true").json() == [-1, 2]
+    assert http.get("/subjects/s/versions").json() == [2]
