@@ -26,6 +26,13 @@ from aliran.streams.dsl import (
     window_store,
 )
 from aliran.streams.errors import TopologyError
+from aliran.streams.expiry import (
+    expiring_store,
+    expiring_table,
+    index_of,
+    index_store,
+    refuse_ttl,
+)
 from aliran.streams.functions import check_function
 from aliran.streams.graph import ProcessorPlan, RepartitionPlan, SinkPlan
 from aliran.streams.hints import unknown_operator
@@ -161,6 +168,11 @@ class Group:
         if isinstance(operator, CountWindowAggregate):
             place.dsl.plan.add_own_store(_positions_store(spec, key))
             step.stores = (store, operator.positions)
+        if spec.ttl_ms is not None:
+            place.dsl.plan.add_own_store(index_store(spec))
+            functions = aggregation.aggregator, aggregation.initializer
+            step.operator = expiring_table(spec, aggregation.kind, *functions)
+            step.stores = (store, index_of(store))
         place.dsl.plan.add(step, place.step)
         if aggregation.late is not None and late is not None:
             serdes = key, place.value_or_default()
@@ -260,7 +272,8 @@ def aggregate_store(
     """
     windows = aggregation.windows
     if windows is None:
-        return key_value_store(config, store, *serdes)
+        return expiring_store(config, key_value_store(config, store, *serdes))
+    refuse_ttl(config, store)
     refuse_history(config, store, "it holds windows")
     if isinstance(windows, CountWindows):
         if config.caching or config.store_supplier is not None:

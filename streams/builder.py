@@ -17,6 +17,7 @@ from aliran.streams.config_objects import (
 )
 from aliran.streams.dsl import Dsl, Place, key_value_store
 from aliran.streams.errors import TopologyError
+from aliran.streams.expiry import expiring_store
 from aliran.streams.global_builder import GlobalBuilder, suffixed, topic_names
 from aliran.streams.graph import SourcePlan, TablePlan
 from aliran.streams.kstream import KStream
@@ -255,7 +256,9 @@ class StreamsBuilder(GlobalBuilder):
         node = self._source(source, (read,), reading, storing)
         key = node.key_serde or self._dsl.default_key
         value = node.value_serde or self._dsl.default_value
-        step = TablePlan(table, node, key_value_store(storing, store_name, key, value))
+        step = TablePlan(
+            table, node, expiring_store(storing, key_value_store(storing, store_name, key, value))
+        )
         self._dsl.plan.add(step)
         place = Place(self._dsl, step, key, value, frozenset({source}))
         return KTable.of_step(place, step, queryable=storing.store)

@@ -24,6 +24,7 @@ from aliran.streams.config_objects import (
 )
 from aliran.streams.dsl import Place, behind_repartition, new_repartition, serde_or
 from aliran.streams.errors import TopologyError
+from aliran.streams.expiry import refuse_ttl
 from aliran.streams.functions import check_function
 from aliran.streams.graph import ProcessorPlan
 from aliran.streams.ktable import KTable
@@ -71,6 +72,7 @@ class _Inputs:
         store = config.store or dsl.names.store(_AGGREGATE)
         key = serde_or(config.key, first.key_or_default)
         value = serde_or(config.value, lambda: self._value_serde(aggregation.initializer))
+        refuse_ttl(config, store)
         spec = aggregate_store(config, store, (key, value), aggregation)
         places = [self._place_of(group, store) for group in self.aggregators]
         dsl.plan.add_store(spec)

@@ -138,6 +138,8 @@ class Materialized(Generic[K, V]):
         dsl_store_suppliers: Chooses the store, see `DslStoreSuppliers`; by default the
             application's setting of that name. Kafka: `Materialized.as(dslStoreSuppliers)`.
         rocksdb_options: Settings of RocksDB for this store. Kafka: `RocksDBConfigSetter`.
+        ttl: How long a row of a table, or of an aggregation without windows, lives in stream time
+            after its last update; for ever by default. Not Kafka's, see docs/extensions.md.
     """
 
     store: str | None = None
@@ -152,6 +154,7 @@ class Materialized(Generic[K, V]):
     changelog_config: Mapping[str, str] | None = None
     dsl_store_suppliers: Any = None
     rocksdb_options: RocksDBOptions | None = None
+    ttl: Duration | None = None
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ class StoreOptions(TypedDict, total=False):
     changelog_config: Mapping[str, str]
     dsl_store_suppliers: Any
     rocksdb_options: RocksDBOptions
+    ttl: Duration
 
 
 class KeyedStoreOptions(StoreOptions, total=False):

@@ -10,6 +10,7 @@ from aliran.serdes import BytesSerde, Serde
 from aliran.streams import inference
 from aliran.streams.config_objects import Materialized
 from aliran.streams.dsl import key_value_store
+from aliran.streams.expiry import refuse_ttl
 from aliran.streams.foreign_key_operators import (
     ForeignTableJoin,
     ResponseJoin,
@@ -181,6 +182,7 @@ class ForeignKeyJoin:
             sources=self._left.sources | {source.name},
         )
         key, value = here.key_or_default(config.key), here.value_or_default(config.value)
+        refuse_ttl(config, store)
         step = StreamToTablePlan(result, spec=key_value_store(config, store, key, value))
         dsl.plan.add(step, resolver)
         known = value if config.value is not None else here.value_serde

@@ -11,6 +11,7 @@ from aliran.serdes import SerdeLike, serde_for
 from aliran.streams.config_objects import Consumed, Materialized, NameLike, with_keywords
 from aliran.streams.dsl import Dsl, key_value_store, refuse_history
 from aliran.streams.errors import TopologyError
+from aliran.streams.expiry import refuse_ttl
 from aliran.streams.functions import check_function
 from aliran.streams.global_table import GlobalKTable, GlobalStorePlan
 from aliran.streams.naming import check_name
@@ -137,6 +138,7 @@ class GlobalBuilder:
         node = replace(self._source(source, (read,), reading, storing), is_global=True)
         key_serde = node.key_serde or self._dsl.default_key
         value_serde = node.value_serde or self._dsl.default_value
+        refuse_ttl(storing, store_name)
         spec = key_value_store(storing, store_name, key_serde, value_serde)
         self._dsl.plan.add_store(replace(spec, logging=False, caching=False))
         operator = TableSource(store_name)

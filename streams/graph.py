@@ -18,6 +18,7 @@ from typing import Any
 
 from aliran.serdes import Serde
 from aliran.streams.errors import TopologyError
+from aliran.streams.expiry import stored_table
 from aliran.streams.operators import (
     AnyFunction,
     DropNullKeys,
@@ -116,8 +117,8 @@ class TablePlan(PlanNode):
     def write(self, builder: TopologyBuilder) -> None:
         """Write the source and the processor."""
         builder.add_node(self.source)
-        stores = () if self.store is None else (self.store,)
-        operator, parents = TableSource(self.store), (self.source.name,)
+        operator, stores = stored_table(TableSource(self.store), self.spec)
+        parents = (self.source.name,)
         builder.add_node(
             ProcessorNode(
                 self.name, operator, parents, stores, self.sends_old_values, self.gives_versions()

@@ -17,6 +17,7 @@ from aliran.streams.config_objects import (
     with_keywords,
 )
 from aliran.streams.dsl import Place, key_value_store, serde_or
+from aliran.streams.expiry import refuse_ttl
 from aliran.streams.functions import check_function
 from aliran.streams.graph import PlanNode, ProcessorPlan
 from aliran.streams.hints import unknown_operator
@@ -184,6 +185,7 @@ class KGroupedTable(Generic[K, V]):
         processor = names.processor(prefix, given)
         behind = self._repartitioned(sink, source, store)
         key = serde_or(config.key, place.key_or_default)
+        refuse_ttl(config, store)
         spec = key_value_store(config, store, key, value)
         place.dsl.plan.add_table_store(spec)
         operator = TableAggregate(store, kind, *functions)

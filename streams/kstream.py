@@ -19,6 +19,7 @@ from aliran.streams.config_objects import (
 )
 from aliran.streams.dsl import Place, behind_repartition, key_value_store, new_repartition
 from aliran.streams.errors import TopologyError
+from aliran.streams.expiry import expiring_store
 from aliran.streams.functions import check_function, check_partitioner
 from aliran.streams.graph import ProcessorPlan, SinkPlan
 from aliran.streams.grouped import KGroupedStream
@@ -213,7 +214,10 @@ class KStream(KStreamJoins[K, V]):
             dsl.plan.add(repartition, place.step)
             place = behind_repartition(place, repartition)
         step = StreamToTablePlan(
-            processor, spec=key_value_store(config, store_name, key_serde, value_serde)
+            processor,
+            spec=expiring_store(
+                config, key_value_store(config, store_name, key_serde, value_serde)
+            ),
         )
         dsl.plan.add(step, place.step)
         table_place = place.at(step, key_serde=key_serde, value_serde=value_serde)

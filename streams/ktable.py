@@ -18,6 +18,7 @@ from aliran.streams.config_objects import (
 )
 from aliran.streams.dsl import Place, key_value_store
 from aliran.streams.errors import TopologyError
+from aliran.streams.expiry import index_store, refuse_ttl, stored_table
 from aliran.streams.functions import check_function, takes_key
 from aliran.streams.graph import PlanNode, ProcessorPlan, TablePlan
 from aliran.streams.naming import check_name
@@ -61,8 +62,8 @@ class StreamToTablePlan(PlanNode):
 
     def write(self, builder: TopologyBuilder) -> None:
         """Write the processor."""
-        stores = () if self.store is None else (self.store,)
-        operator, parents = StreamToTable(self.store), self.parent_names()
+        operator, stores = stored_table(StreamToTable(self.store), self.spec)
+        parents = self.parent_names()
         builder.add_node(
             ProcessorNode(
                 self.name, operator, parents, stores, self.sends_old_values, self.gives_versions()
@@ -92,6 +93,8 @@ class KTable(TableJoins[K, V]):
 
         def materialize() -> TableGetter:
             place.dsl.plan.add_table_store(step.spec)
+            if step.spec.ttl_ms is not None and step.store is None:
+                place.dsl.plan.add_own_store(index_store(step.spec))
             step.store = step.spec.name
             return TableGetter(step.spec.name)
 
@@ -101,7 +104,7 @@ class KTable(TableJoins[K, V]):
             materialize()
             return True
 
-        if queryable is not None:
+        if queryable is not None or step.spec.ttl_ms is not None:
             materialize()
         return KTable(place, materialize, queryable, ask)
 
@@ -364,6 +367,7 @@ class KTable(TableJoins[K, V]):
                 lambda force: self.send_old_values(force=force),
             )
         store = config.store
+        refuse_ttl(config, store)
         spec = key_value_store(config, store, here.key_or_default(), here.value_or_default())
         here.dsl.plan.add_table_store(spec)
         step.versioned = spec.kind == "versioned"

@@ -595,6 +595,7 @@ class StoreSpec:
             store of this kind does; None for ours.
         replaceable: Whether the DSL chose where it lives, so that `suppliers` may choose otherwise.
         suppliers: What the operator was told to choose by; None for the application's.
+        ttl_ms: How long after its last update a row vanishes; None for never.
     """
 
     name: str
@@ -616,6 +617,7 @@ class StoreSpec:
     opener: AnyFunction | None = None
     replaceable: bool = False
     suppliers: DslStoreSuppliers | None = None
+    ttl_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

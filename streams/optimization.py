@@ -144,7 +144,7 @@ def _check_sharable(first: SourceNode, second: SourceNode) -> None:
 def reuse_source_topics(plan: Plan) -> None:
     """Let tables restore from the topic that they read, instead of a changelog of their own."""
     for step in plan.steps:
-        if isinstance(step, TablePlan) and step.store is not None:
+        if isinstance(step, TablePlan) and step.store is not None and step.spec.ttl_ms is None:
             (topic,) = step.source.topics
             plan.stores[step.store] = replace(
                 plan.stores[step.store], logging=True, changelog_topic=topic, changelog_config={}

@@ -16,6 +16,7 @@ from aliran.streams.config_objects import (
 )
 from aliran.streams.dsl import key_value_store
 from aliran.streams.errors import TopologyError
+from aliran.streams.expiry import refuse_ttl
 from aliran.streams.foreign_key_join import ForeignKeyJoin, TableJoined
 from aliran.streams.functions import check_function, takes_key
 from aliran.streams.graph import PlanNode
@@ -288,6 +289,7 @@ class TableJoins(TableBase[K, V]):
             here = place.at(step, value_serde=value)
             key = here.key_or_default(config.key)
             value = here.value_or_default(config.value)
+            refuse_ttl(config, store)
             spec = key_value_store(config, store, key, value)
             dsl.plan.add_table_store(spec)
             step.store, step.versioned = store, spec.kind == "versioned"

@@ -93,6 +93,27 @@ class CountWindowAggregate:
     emit_full: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ExpiringTable:
+    """A table, or an aggregation without windows, whose rows vanish in time. Not Kafka's.
+
+    Attributes:
+        store: Name of the store that holds the rows.
+        index: Name of the store that has their keys by time.
+        ttl_ms: How long after its last update a row vanishes.
+        kind: `table` takes values as they come; the others as of `Aggregate`.
+        aggregator: As of `Aggregate`.
+        initializer: As of `Aggregate`.
+    """
+
+    store: str
+    index: str
+    ttl_ms: int
+    kind: Literal["table", "count", "reduce", "aggregate"]
+    aggregator: Callable[..., Any] | None = None
+    initializer: Callable[..., Any] | None = None
+
+
 WindowSpec: TypeAlias = (
     "TimeWindows | SlidingWindows | SessionWindows | UnlimitedWindows | CustomWindows"
 )
@@ -161,7 +182,9 @@ class Suppress:
     idle_ms: int | None = None
 
 
-WindowOperator: TypeAlias = WindowedAggregate | CountWindowAggregate | CogroupMerge | Suppress
+WindowOperator: TypeAlias = (
+    WindowedAggregate | CountWindowAggregate | ExpiringTable | CogroupMerge | Suppress
+)
 """The operators of this module."""
 
 

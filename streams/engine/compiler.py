@@ -125,9 +125,9 @@ class Bindings(Protocol):
         ...
 
     def call_at_intervals(
-        self, node: str, interval_ms: int, function: Callable[[int], None]
+        self, node: str, interval_ms: int, function: Callable[[int], None], *, stream_time: bool
     ) -> None:
-        """Call `function(now)` at intervals of the wall clock, for a node."""
+        """Call `function(now)` at intervals of stream time or the wall clock, for a node."""
         ...
 
     def flush_caches(self) -> None:

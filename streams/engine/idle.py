@@ -40,7 +40,8 @@ class IdleWatch:
         self._close = close
         self._closed = False
         self._last_ms = self._now_ms()
-        bindings.call_at_intervals(node, max(1, idle_ms // _LOOKS), self.look)
+        interval_ms = max(1, idle_ms // _LOOKS)
+        bindings.call_at_intervals(node, interval_ms, self.look, stream_time=False)
 
     def note(self) -> None:
         """Take notice of a record."""

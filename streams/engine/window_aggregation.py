@@ -19,6 +19,7 @@ from aliran.streams.window_operators import (
     MAX_TIME,
     CountWindowAggregate,
     CustomWindows,
+    ExpiringTable,
     UnlimitedWindows,
     WindowedAggregate,
 )
@@ -245,7 +246,7 @@ class AlignedAggregation(TableAggregation):
 
 
 def functions_of(
-    spec: WindowedAggregate | CountWindowAggregate,
+    spec: WindowedAggregate | CountWindowAggregate | ExpiringTable,
 ) -> tuple[Callable[[], Any], Callable[[Any, Any, Any], Any]]:
     """Return `initialize()` and `add(key, value, aggregate)` of an aggregation."""
     if spec.kind == "count":

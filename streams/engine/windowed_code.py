@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aliran.streams import operators as op
 from aliran.streams.engine.count_windows import CountWindowAggregation
+from aliran.streams.engine.expiry import Expiry
 from aliran.streams.engine.idle import IdleAggregation, IdleSuppressor
 from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES
 from aliran.streams.engine.sessions import SessionAggregation
@@ -21,6 +22,7 @@ from aliran.streams.engine.window_aggregation import (
 from aliran.streams.window_operators import (
     CogroupMerge,
     CountWindowAggregate,
+    ExpiringTable,
     SessionWindows,
     SlidingWindows,
     Suppress,
@@ -69,6 +71,22 @@ def _write_count_windows(
     with c.code.block("else:"):
         process = c.bind("process", made.process)
         c.code.line(f"{process}({key}, {v.value}, {v.time}, {v.headers})", "call the functions")
+
+
+def _write_expiring(c: Compiler, node: op.ProcessorNode, spec: ExpiringTable, v: Vars) -> None:
+    made = c.operator_state.get(node.name)
+    if made is None:
+        sends = node.name in c.senders_of_old_values
+        made = c.operator_state[node.name] = Expiry(
+            node.name, spec, c.bindings, sends_old_values=sends
+        )
+        c.forward_from(node, made)
+    key, is_table = c.key(v), spec.kind == "table"
+    with c.code.block(f"if {key} is None{'' if is_table else f' or {v.value} is None'}:"):
+        c.code.line("stats.dropped_records += 1")
+    with c.code.block("else:"):
+        update = c.bind("update", made.put if is_table else made.aggregate)
+        c.code.line(f"{update}({key}, {v.value}, {v.time}, {v.headers})", "call the functions")
 
 
 def _aggregation_of(
@@ -138,6 +156,7 @@ WRITERS: dict[type, Callable[..., None]] = {
     WindowedAggregate: _write_windowed_aggregate,
     CogroupMerge: _write_cogroup_merge,
     CountWindowAggregate: _write_count_windows,
+    ExpiringTable: _write_expiring,
     Suppress: _write_suppress,
 }
 

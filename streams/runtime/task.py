@@ -336,12 +336,13 @@ class StreamTask:
                 ) from error
 
     def call_at_intervals(
-        self, node: str, interval_ms: int, function: Callable[[int], None]
+        self, node: str, interval_ms: int, function: Callable[[int], None], *, stream_time: bool
     ) -> None:
-        """Call `function(now)` at intervals of the wall clock, for a node."""
-        start_ms = self._environment.clock.time_ms() + interval_ms
+        """Call `function(now)` at intervals of stream time or the wall clock, for a node."""
+        # By stream time at its multiples, whenever the task was started.
+        start_ms = 0 if stream_time else self._environment.clock.time_ms() + interval_ms
         schedule = Punctuation(start_ms, interval_ms, function, node)
-        self.schedule(schedule, stream_time=False)
+        self.schedule(schedule, stream_time=stream_time)
 
     def schedule(self, schedule: Punctuation, *, stream_time: bool) -> None:
         """Add a punctuation of one of the task's processors."""
@@ -380,15 +381,17 @@ class StreamTask:
     def positions(self) -> dict[TopicPartition, Position]:
         """Return what to commit: for each input read so far, the first record not processed."""
         numbers = dict(self.processor_metadata)
-        unread = self._resumed_at if numbers != self._resumed_numbers else {}
-        return {
-            partition: replace(position, processor_metadata=numbers)
-            for partition, position in unread.items()
-            if partition in self._queues
-        } | {
+        found = {
             partition: Position(queue.next_offset, queue.partition_time_ms, numbers)
             for partition, queue in self._queues.items()
             if queue.next_offset is not None
+        }
+        if found or numbers == self._resumed_numbers:
+            return found
+        return {
+            partition: replace(position, processor_metadata=numbers)
+            for partition, position in self._resumed_at.items()
+            if partition in self._queues
         }
 
     # ------------------------------------------------------------------ for processor contexts

@@ -279,6 +279,8 @@ assert_type(
     KTable[Windowed[str], int],
 )
 final = group.windowed_by("1m").emit_strategy(EmitStrategy.on_window_close())
+assert_type(group.count(store="expiring", ttl="1h"), KTable[str, int])
+assert_type(tweets.to_table(store="latest", ttl="1h"), KTable[str, Tweet])
 by_number = group.windowed_by(CountWindows.of(100).advance_by(10))
 assert_type(by_number, CountWindowedKStream[str, Tweet])
 assert_type(by_number.count(), KTable[NumberedWindow[str], int])

@@ -119,6 +119,19 @@ def counted_off(stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
     return both.map(lambda w, n: (f"{w.key}@{w.number}", n))
 
 
+def expiring(builder: StreamsBuilder, stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
+    ttl: Any = {"ttl": "25ms"}
+    table = builder.table(f"table-{index}", value=int, store=f"table-store-{index}", **ttl)
+    rows = stream.to_table(store=f"rows-{index}", name=f"to-{index}", key=str, value=int, **ttl)
+    rows.group_by(lambda k, v: (KEYS[v % 4], v), key=str, value=int).count(store=f"group-{index}")
+    grouped = stream.group_by(lambda key, value: KEYS[(value or 0) % 4], key=str, value=int)
+    counts = grouped.count(store=f"store-{index}", **ttl).to_stream()
+    joined = counts.left_join(
+        table, lambda left, right: (left or 0) * 100 + (right or 0), key=str, value=int
+    )
+    return joined.merge(rows.to_stream())
+
+
 def suppressed(stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
     grouped = stream.group_by(lambda key, value: KEYS[(value or 0) % 4], key=str, value=int)
     counts = grouped.windowed_by("10ms", grace="5ms").count(store=f"store-{index}")
@@ -254,6 +267,7 @@ STEPS: dict[str, Step] = {
     "close": lambda b, s, i: windowed(s, i, EmitStrategy.on_window_close(), windows="6ms"),
     "close_session": lambda b, s, i: windowed(s, i, EmitStrategy.on_window_close(), session="4ms"),
     "count_windows": lambda b, s, i: counted_off(s, i),
+    "expiring": expiring,
     "late": lambda b, s, i: late(s, i),
     "suppress": lambda b, s, i: suppressed(s, i),
     "cogroup": lambda b, s, i: cogrouped(s, i),
@@ -332,3 +346,13 @@ def test_odd_batch_sizes_give_the_same_too(first: Any, second: Any, size: int) -
     topology = build(["branch", "tumbling", "process"], [True, False, True])
     inputs = {"in-1": raw(first), "in-2": raw(second)}
     assert outcome(topology, inputs, 1, 0) == outcome(topology, inputs, size, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(first=records, second=records, tables=records, size=st.integers(2, 50))
+def test_extensions_do_not_mind_the_size_of_batches(
+    first: Any, second: Any, tables: Any, size: int
+) -> None:
+    topology = build(["late", "expiring", "count_windows"], [True, True, False])
+    inputs = {"in-1": raw(first), "in-2": raw(second), "table-1": raw(tables)}
+    assert outcome(topology, inputs, 1, 2_000) == outcome(topology, inputs, size, 2_000)

@@ -97,3 +97,51 @@ def test_count_windows_go_on_after_a_restart(tmp_path: Path, wiped: bool) -> Non
         if wiped:
             shutil.rmtree(tmp_path / "state")
     assert found == [("a", "0:4"), ("a", "1:4"), ("a", "2:4"), ("b", "0:4")]
+
+
+def expiring_app(data_dir: Path) -> App:
+    app = App("expiring", data_dir=str(data_dir))
+    counts = app.stream("in").group_by_key().count(store="s", ttl=100)
+    counts.to_stream().map_values(str).to("out", value=str)
+    return app
+
+
+@pytest.mark.parametrize("wiped", [False, True], ids=["disk", "changelogs"])
+def test_rows_vanish_after_restarts_as_without(tmp_path: Path, wiped: bool) -> None:
+    rows = [
+        ("a", 0),
+        ("b", 10),
+        ("a", 90),
+        ("b", 95),
+        ("c", 190),
+        ("a", 60),
+        ("b", 194),
+        ("d", 295),
+    ]
+
+    def outcome(data_dir: Path, size: int) -> tuple[list[Any], int]:
+        dropped = 0
+        for start in range(0, len(rows), size):
+            with expiring_app(data_dir) as app:
+                write(app, *rows[start : start + size])
+                found = list(app.read("out"))
+                dropped += app.streams.statistics().dropped_records
+            if wiped:
+                shutil.rmtree(data_dir / "state")
+        return found, dropped
+
+    at_once, restarting = outcome(tmp_path / "one", len(rows)), outcome(tmp_path / "two", 1)
+    assert at_once == restarting
+    assert at_once[1] == 1  # a at 60, when 190 was seen
+    assert at_once[0] == [
+        ("a", "1"),
+        ("b", "1"),
+        ("a", "2"),
+        ("b", "2"),
+        ("a", "None"),
+        ("c", "1"),
+        ("b", "3"),
+        ("c", "None"),
+        ("b", "None"),
+        ("d", "1"),
+    ]
