@@ -126,10 +126,10 @@ def expiring(builder: StreamsBuilder, stream: KStream[Any, Any], index: int) -> 
     rows.group_by(lambda k, v: (KEYS[v % 4], v), key=str, value=int).count(store=f"group-{index}")
     grouped = stream.group_by(lambda key, value: KEYS[(value or 0) % 4], key=str, value=int)
     counts = grouped.count(store=f"store-{index}", **ttl).to_stream()
-    joined = counts.left_join(
+    rows.to_stream().to(f"vanishing-{index}", key=str, value=int)
+    return counts.left_join(
         table, lambda left, right: (left or 0) * 100 + (right or 0), key=str, value=int
     )
-    return joined.merge(rows.to_stream())
 
 
 def suppressed(stream: KStream[Any, Any], index: int) -> KStream[Any, Any]:
