@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from aliran.connectors.errors import ConfigError
 
@@ -22,6 +22,9 @@ class Type(StrEnum):
     CLASS = "CLASS"
     PASSWORD = "PASSWORD"
 
+
+BLANKS: Final = "".join(map(chr, range(33)))
+"""What Java's `trim` takes away."""
 
 HIDDEN = "[hidden]"
 """What is shown in place of a secret."""
@@ -76,7 +79,7 @@ def parse(name: str, value: Any, kind: Type) -> Any:
     if value is None:
         return None
     if isinstance(value, str):
-        value = value.strip()
+        value = value.strip(BLANKS)
     if kind is Type.PASSWORD:
         return value if isinstance(value, Password) else Password(str(value))
     if kind is Type.LIST:

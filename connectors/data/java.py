@@ -82,5 +82,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(text_of, value)) + "]"
     if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
+        from aliran.connectors.data.date_format import java_date_text  # built on this module
+
+        return java_date_text(value)
     return str(value)

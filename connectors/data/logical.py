@@ -207,5 +207,5 @@ def expect_class(value: object, name: str) -> None:
     wanted: tuple[type, ...] = (dt.date, dt.time)
     wanted = (Decimal,) if name == DECIMAL_NAME else wanted
     if not isinstance(value, wanted):
-        told = "Decimal" if name == DECIMAL_NAME else word.lower()
+        told = "Decimal" if name == DECIMAL_NAME else "Date"
         raise DataError(f"Invalid type for {word}, expected {told} but was {class_text(value)}")

@@ -272,7 +272,7 @@ class Schema:
             self.name,
             self.doc,
             self.type,
-            self.default_value,
+            _comparable(self.default_value),
             self._fields,
             self._key_schema,
             self._value_schema,
@@ -297,6 +297,11 @@ class Schema:
         return (
             f"Schema{{{self.type}}}" if self.name is None else f"Schema{{{self.name}:{self.type}}}"
         )
+
+
+def _comparable(value: Any) -> Any:
+    """Return a default that equals where Java's does: nan itself, decimals of one scale."""
+    return str(value) if isinstance(value, float | Decimal) else value
 
 
 def _present(schema: Schema | None, place: str) -> Schema:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Self, TypeVar
 
-from aliran.connectors.data.java import class_text, text_of
+from aliran.connectors.data.java import class_text, single_text, text_of
 from aliran.connectors.data.schema import Field, Schema, Type
 from aliran.connectors.errors import DataError
 
@@ -155,9 +155,23 @@ class Struct:
 
     def __repr__(self) -> str:
         pairs = zip(self.schema.fields, self._values, strict=True)
-        return (
-            "Struct{" + ",".join(f"{f.name}={text_of(v)}" for f, v in pairs if v is not None) + "}"
-        )
+        shown = (f"{f.name}={value_text(f.schema, v)}" for f, v in pairs if v is not None)
+        return "Struct{" + ",".join(shown) + "}"
+
+
+def value_text(schema: Schema | None, value: Any) -> str:
+    """Return `String.valueOf` of a value whose schema says how precise its floats are."""
+    if schema is None or value is None:
+        return text_of(value)
+    if schema.type is Type.FLOAT32 and isinstance(value, float):
+        return single_text(value)
+    if schema.type is Type.ARRAY and isinstance(value, list | tuple):
+        return "[" + ", ".join(value_text(schema.value_schema, each) for each in value) + "]"
+    if schema.type is Type.MAP and isinstance(value, Mapping):
+        keys, values = schema.key_schema, schema.value_schema
+        entries = (f"{value_text(keys, k)}={value_text(values, v)}" for k, v in value.items())
+        return "{" + ", ".join(entries) + "}"
+    return text_of(value)
 
 
 def _plain(value: Any) -> Any:

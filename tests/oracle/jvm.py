@@ -24,22 +24,22 @@ HUNG = "hung"
 """Type of the error in the answer that stands for one that never came."""
 
 
-def build_project() -> None:
+def build_project(project: Path = PROJECT) -> None:
     """Compile the Java side where its classes are older than its sources.
 
     Raises:
         RuntimeError: Maven failed.
     """
-    sources = [PROJECT / "pom.xml", *(PROJECT / "src").rglob("*.java")]
-    stamp = PROJECT / "target" / "built"
+    sources = [project / "pom.xml", *(project / "src").rglob("*.java")]
+    stamp = project / "target" / "built"
     newest = max(path.stat().st_mtime for path in sources)
     if stamp.exists() and stamp.stat().st_mtime >= newest:
         return
     made = subprocess.run(
-        ["mvn", "-q", "package"], cwd=PROJECT, capture_output=True, text=True, check=False
+        ["mvn", "-q", "package"], cwd=project, capture_output=True, text=True, check=False
     )
     if made.returncode:
-        raise RuntimeError(f"mvn package failed in {PROJECT}:\n{made.stdout}{made.stderr}")
+        raise RuntimeError(f"mvn package failed in {project}:\n{made.stdout}{made.stderr}")
     stamp.touch()
 
 

@@ -1,0 +1,5 @@
+import sys
+
+from tests.connectors.jvm.main import main
+
+sys.exit(main())
