@@ -104,7 +104,7 @@ class WindowAggregation(ABC):
         *,
         sends_old_values: bool,
     ) -> None:
-        self.stream_time = -1
+        self.stream_time: int = -1
         self.forward: Forward = forward_nothing
         self.send_late: SendLate = _send_nothing
         self._drops = drops
