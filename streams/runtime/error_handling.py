@@ -137,18 +137,20 @@ class TaskErrors:
         if not isinstance(explained, DeserializationError):
             raise explained from error  # of a sink right behind a source, which nothing guards
         columns, index = current.place
+        timestamp = current.written_timestamp  # no extractor has seen the record
         record = ConsumerRecord(
             columns.topic,
             columns.partition,
             current.offset,
-            current.timestamp,
+            timestamp,
             columns.keys[index],
             columns.values[index],
             current.headers,
         )
-        context = self._context(None, current.timestamp, current.headers)
+        context = self._context(None, timestamp, current.headers)
         if not self._goes_on(DESERIALIZATION, context, record, error):
             raise explained from error
+        current.skip()
         self._skipped(error, explained)
 
     def punctuator_failed(self, node: str, timestamp: int, error: Exception) -> bool:

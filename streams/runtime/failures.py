@@ -95,7 +95,7 @@ def _where(current: CurrentRecord) -> str:
     columns, index = current.place
     return (
         f"  record: topic {columns.topic}, partition {columns.partition}, "
-        f"offset {columns.offsets[index]}, timestamp {columns.timestamps[index]}\n"
+        f"offset {columns.offsets[index]}, timestamp {current.written_timestamp}\n"
         f"  key: {_shown(columns.keys[index])}\n"
         f"  value: {_shown(columns.values[index])}"
     )

@@ -45,8 +45,9 @@ class RecordOrigins:
         return None if between and self.override is None else self.origin
 
     def ran(self, run: Run) -> None:
-        """Remember the last record of a run."""
-        self._last = _origin(*run.place(len(run) - 1))
+        """Remember the last record of a run that could be read."""
+        if (place := run.last_read) is not None:
+            self._last = _origin(*place)
 
 
 def _origin(columns: Columns, index: int) -> Origin:

@@ -67,10 +67,8 @@ class PartitionGroup:
         """
         if count < len(run):
             run = self._shortened(run, count)
-        for queue, columns, start, end in run.parts:
-            if start < end:
-                newest = max(columns.timestamps[start:end])
-                queue.partition_time_ms = max(queue.partition_time_ms, newest)
+        for queue, newest_ms in run.newest_times():
+            queue.partition_time_ms = max(queue.partition_time_ms, newest_ms)
         last = run.last_queue
         self._heap.poll()
         if len(last):
@@ -91,8 +89,11 @@ class PartitionGroup:
             part.queue.give_back(part)
         self._heap.items[:] = self._before_run
         if len(run.parts) == 1:
-            return Run([run.last_queue.take(count)])
-        return self._interleaved(count, None)
+            shortened = Run([run.last_queue.take(count)])
+        else:
+            shortened = self._interleaved(count, None)
+        shortened.skipped = run.skipped
+        return shortened
 
     def _interleaved(self, most: int, due_ms: int | None) -> Run:
         """Take records of several queues, up to the end of a batch of one of them.

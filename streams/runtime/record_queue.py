@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 
 from aliran.core.types import Columns, TopicPartition
 from aliran.streams.engine.compiler import SourceFunctions
-from aliran.streams.runtime.record_run import Part
+from aliran.streams.runtime.record_run import Part, Retimed
 
-Timestamps = Callable[[Columns, int], list[int | None]]
-"""`(records, partition time) -> times`; None for a record to drop. See `timestamps.py`."""
+Timestamps = Callable[[Columns, int], tuple[Sequence[int | None], int]]
+"""`(records, partition time) -> (times, partition time behind them)`; see `timestamps.py`.
+
+The time is None for a record to drop, and negative for one that is known not to be readable.
+"""
 
 
 class RecordQueue:
@@ -19,7 +22,8 @@ class RecordQueue:
     Attributes:
         topic_partition: Where they come from.
         functions: What processes them.
-        partition_time_ms: The largest timestamp handed to the task, -1 before the first.
+        partition_time_ms: The largest timestamp handed to the task, -1 before the first. Records
+            that cannot be read do not count.
     """
 
     def __init__(
@@ -76,12 +80,10 @@ class RecordQueue:
         if size == 0:
             return 0
         self._next_offset = columns.offsets[-1] + 1
-        times = self._extract(columns, self._extracted_time_ms)
+        times, self._extracted_time_ms = self._extract(columns, self._extracted_time_ms)
         if times is not columns.timestamps:
             columns = _with_times(columns, times)
         if columns.timestamps:
-            newest = max(columns.timestamps)
-            self._extracted_time_ms = max(self._extracted_time_ms, newest)
             self._batches.append(columns)
             self._size += len(columns)
         return size - len(columns)
@@ -118,7 +120,7 @@ def _with_times(columns: Columns, times: Sequence[int | None]) -> Columns:
     """Return the records under new times, without those whose time is None."""
     kept = [index for index, time in enumerate(times) if time is not None]
     headers = columns.headers
-    return Columns(
+    return Retimed(
         columns.topic,
         columns.partition,
         [columns.offsets[index] for index in kept],
@@ -126,4 +128,5 @@ def _with_times(columns: Columns, times: Sequence[int | None]) -> Columns:
         [columns.values[index] for index in kept],
         [time for time in times if time is not None],
         None if headers is None else [headers[index] for index in kept],
+        [columns.timestamps[index] for index in kept],
     )

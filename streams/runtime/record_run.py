@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,17 @@ from aliran.core.types import Columns, Headers
 
 if TYPE_CHECKING:
     from aliran.streams.runtime.record_queue import RecordQueue
+
+
+@dataclass(slots=True)
+class Retimed(Columns):
+    """Records under the times that an extractor gave them.
+
+    Attributes:
+        written_timestamps: The times they came with.
+    """
+
+    written_timestamps: list[int] = field(default_factory=list)
 
 
 class Part(NamedTuple):
@@ -43,6 +55,15 @@ class CurrentRecord:
         self._last_index = self.index
         # An iterator beyond its end has nothing more.
         self._values.__setstate__(len(self.times))
+
+    def skip(self) -> None:
+        """Let this record be none: it could not be read, and its time does not count."""
+        self._run.skipped.add(self.index)
+
+    def times_from(self, index: int) -> list[int]:
+        """Return the times of the run's records from there up to this one, that could be read."""
+        times = self.times[index : self.index + 1]
+        return self._run.without_skipped(times, index) if self._run.skipped else times
 
     def kept(self) -> CurrentRecord:
         """Return the same record, to come back to when the run has moved on."""
@@ -80,6 +101,14 @@ class CurrentRecord:
         return self.times[self.index]
 
     @property
+    def written_timestamp(self) -> int:
+        """Timestamp that the record came with, whatever an extractor made of it."""
+        columns, index = self.place
+        if isinstance(columns, Retimed):
+            return columns.written_timestamps[index]
+        return columns.timestamps[index]
+
+    @property
     def headers(self) -> Headers:
         """Headers of the record."""
         columns, index = self.place
@@ -99,13 +128,15 @@ class Run:
 
     Attributes:
         current: The record being processed; None before and after.
+        skipped: Positions of those that could not be read.
     """
 
-    __slots__ = ("_order", "current", "parts", "times")
+    __slots__ = ("_order", "current", "parts", "skipped", "times")
 
     def __init__(self, parts: Sequence[Part], order: Sequence[int] | None = None) -> None:
         self.parts: Sequence[Part] = parts
         self.current: CurrentRecord | None = None
+        self.skipped: set[int] = set()
         self._order = order
         self.times: list[int] = self._in_order([part.columns.timestamps for part in parts])
 
@@ -121,6 +152,30 @@ class Run:
         """Return the batch that a record came with, and its position there."""
         part, position = self._part(index)
         return part.columns, position
+
+    @property
+    def last_read(self) -> tuple[Columns, int] | None:
+        """The place of the last record that could be read; None where none could."""
+        for index in range(len(self) - 1, -1, -1):
+            if index not in self.skipped:
+                return self.place(index)
+        return None
+
+    def without_skipped(self, times: list[int], start: int) -> list[int]:
+        """Return the times, which begin at that position, without those of skipped records."""
+        return [time for index, time in enumerate(times, start) if index not in self.skipped]
+
+    def newest_times(self) -> Iterator[tuple[RecordQueue, int]]:
+        """Yield the queues of the run with the largest time of their records that were read."""
+        unread: dict[int, list[int]] = {}
+        for index in self.skipped:
+            part, position = self._part(index)
+            unread.setdefault(id(part), []).append(position)
+        for part in self.parts:
+            times = part.columns.timestamps[part.start : part.end]
+            for position in unread.get(id(part), ()):
+                times[position - part.start] = -1
+            yield part.queue, max(times, default=-1)
 
     def execute(self, on_error: ErrorHandler) -> int:
         """Process the records; returns how many it were.

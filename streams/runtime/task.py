@@ -315,7 +315,8 @@ class StreamTask:
             finish()
         run = self._group.ran(run, count)
         self.origins.ran(run)
-        self._stream_time_ms = max(self._stream_time_ms, *run.times)
+        newest_ms = max(part.queue.partition_time_ms for part in run.parts)
+        self._stream_time_ms = max(self._stream_time_ms, newest_ms)
         self._punctuate(self.stream_time_punctuations, self._stream_time_ms)
         return count
 
@@ -429,7 +430,7 @@ class StreamTask:
         if current is not self._seen or index < self._seen_index:
             self._seen, self._seen_index, self._seen_time_ms = current, -1, self._stream_time_ms
         # From where the last call looked, so that a call a record adds up to one pass.
-        newest = current.times[self._seen_index + 1 : index + 1]
+        newest = current.times_from(self._seen_index + 1)
         self._seen_index, self._seen_time_ms = index, max(self._seen_time_ms, *newest, -1)
         return self._seen_time_ms
 

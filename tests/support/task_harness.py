@@ -10,11 +10,14 @@ from aliran.core.types import Columns, Headers, TopicPartition
 from aliran.serdes import serde_for
 from aliran.storage.state import MemoryStateDatabase
 from aliran.streams.engine.cache_budget import CacheBudget
+from aliran.streams.handlers import ErrorHandlers
 from aliran.streams.operators import SinkNode
 from aliran.streams.runtime.defaults import with_default_serdes
 from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId
 from aliran.streams.runtime.task_stores import TaskDatabases, TaskStores
 from aliran.streams.topology import Topology
+
+NO_HANDLERS = ErrorHandlers()
 
 RawRecord = tuple[bytes | None, bytes | None, int, Headers]
 """Key, value, timestamp, headers."""
@@ -35,6 +38,7 @@ class TaskHarness:
         max_run: int | None = None,
         cache_max_bytes: int = 0,
         app: str = "app",
+        handlers: ErrorHandlers = NO_HANDLERS,
     ) -> None:
         self.topology = with_default_serdes(topology, serde_for(str), serde_for(str))
         self.batch_size = batch_size
@@ -47,6 +51,7 @@ class TaskHarness:
             partition_count=lambda _topic: 1,
             clock=ManualClock(),
             cache=CacheBudget(cache_max_bytes) if cache_max_bytes else None,
+            handlers=handlers,
             max_run=max_run or batch_size,
             outer_join_emit_interval_ms=0,
             window_emit_interval_ms=0,

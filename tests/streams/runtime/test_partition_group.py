@@ -23,7 +23,7 @@ def group_of(queues: list[list[list[int]]]) -> PartitionGroup:
         queue = RecordQueue(
             TopicPartition("in", number),
             SourceFunctions(ignore, ignore),
-            lambda columns, _time: list(columns.timestamps),
+            lambda columns, time: (list(columns.timestamps), time),
         )
         start = 0
         for times in batches:
