@@ -63,6 +63,8 @@ class HttpServer:
         """
         try:
             import uvicorn
+
+            from aliran.core.uvicorn_server import UvicornServer
         except ImportError as error:
             raise AliranError(
                 "serving HTTP needs uvicorn: pip install 'aliran[registry]' or 'aliran[connect]'"
@@ -82,7 +84,7 @@ class HttpServer:
         except (OSError, ssl.SSLError) as error:
             raise AliranError(f"the certificate {certificate} cannot be used: {error}") from error
         self._socket.listen(1024)
-        server = uvicorn.Server(config)
+        server = UvicornServer(config)
         thread = threading.Thread(
             target=server.run,
             kwargs={"sockets": [self._socket]},
@@ -92,7 +94,7 @@ class HttpServer:
         thread.start()
 
         def stop() -> None:
-            server.should_exit = True
+            server.stop()
             thread.join()
 
         self._cleanup.callback(stop)
