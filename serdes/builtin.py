@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from aliran.serdes.base import Serde
-from aliran.serdes.errors import refused_data, refused_value
+from aliran.serdes.errors import SerializationError, refused_data, refused_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,12 @@ def _int_packer(name: str, layout: struct.Struct) -> Callable[[int], bytes]:
         if not isinstance(value, int) or isinstance(value, bool):
             raise refused_value(name, value)
         if not -limit <= value < limit:
-            raise refused_value(name, value, f"{value} does not fit {layout.size} bytes")
+            raise SerializationError(
+                f"{name} cannot serialize {value}, which does not fit {layout.size} bytes: take a "
+                "type without a limit, such as str or a Struct, where numbers grow so large",
+                serde_name=name,
+                value_type="int",
+            )
         return pack(int(value))
 
     return serialize_int

@@ -97,8 +97,14 @@ class BranchedKStream(Generic[K, V]):
     ) -> None:
         if self._closed:
             raise TopologyError("the default branch is the last: add no branch behind it")
-        given = branched or Branched()
+        given = Branched() if branched is None else branched
+        if not isinstance(given, Branched):
+            raise TopologyError(
+                f"a branch takes a Branched here, got {given!r}: pass by keyword (name, chain)"
+            )
         suffix = given.name if name is None else name
+        if suffix is not None and not isinstance(suffix, str):
+            raise TopologyError(f"the name of a branch must be a text, got {suffix!r}")
         child = check_name(self._step.name + (str(number) if suffix is None else suffix))
         dsl = self._place.dsl
         dsl.names.processor(child)  # Kafka draws a number that no name shows
@@ -106,7 +112,9 @@ class BranchedKStream(Generic[K, V]):
         dsl.plan.add(step, self._step)
         self._children.append(child)
         self._step.operator = Branch(tuple(self._predicates), tuple(self._children))
-        self._follow(child, self._to_stream(self._place.at(step)), chain or given.chain)
+        self._follow(
+            child, self._to_stream(self._place.at(step)), given.chain if chain is None else chain
+        )
 
     def _follow(
         self, child: str, stream: KStream[K, V], chain: Callable[[KStream[K, V]], Any] | None

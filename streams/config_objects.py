@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 from aliran.core.durations import Duration
 from aliran.serdes import SerdeLike
 from aliran.streams.errors import TopologyError
+from aliran.streams.naming import check_name
 from aliran.streams.operators import AnyFunction, StoreSpec
 
 if TYPE_CHECKING:
@@ -218,7 +219,27 @@ def with_keywords(method: str, config: C | None, default: C, **keywords: Any) ->
                 f"{method} has no keyword {name!r}; it takes {', '.join(known)} here"
             )
     made = replace(default if config is None else config, **given)
+    _check_values(method, made)
     return _named(method, made) if isinstance(made, Materialized) else made
+
+
+def _check_values(method: str, config: Any) -> None:
+    for attribute, what in (("name", "processor name"), ("store", "store name")):
+        name = getattr(config, attribute, None)
+        if name is not None:
+            check_name(name, what)
+    for attribute in ("persistent", "logging", "caching"):
+        check_switch(method, attribute, getattr(config, attribute, None))
+
+
+def check_switch(method: str, name: str, value: object) -> None:
+    """Refuse what is neither True nor False, such as a text: "false" is true in Python.
+
+    Raises:
+        TopologyError: The value is neither, nor None.
+    """
+    if value not in (None, True, False):
+        raise TopologyError(f"{method}: {name}= is True or False, got {value!r}")
 
 
 def _named(method: str, config: Any) -> Any:

@@ -239,6 +239,11 @@ class FunctionBuilder(StreamsBuilder):
         Raises:
             TopologyError: The function cannot be called so, or does not fit the topic.
         """
+        if callable(topic) and not isinstance(topic, StreamFunction):
+            raise TopologyError(
+                f"processor takes a topic, got {topic!r}: write @app.processor(topic), with the "
+                "topic in brackets"
+            )
 
         def decorate(function: Callable[P, R]) -> StreamFunction[P, R]:
             found = record_signature("processor", function)

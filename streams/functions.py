@@ -79,6 +79,19 @@ def check_partitioner(operator: str, partitioner: Any) -> None:
         check_function(operator, expected, partitioner)
 
 
+def check_reading(timestamp_extractor: Any, offset_reset: Any) -> None:
+    """Refuse settings of a source that cannot be; None is none.
+
+    Raises:
+        TopologyError: The extractor cannot be called, or the offset has another name.
+    """
+    if timestamp_extractor is not None:
+        expected = "extract(record, partition_time)"
+        check_function("timestamp_extractor", expected, timestamp_extractor)
+    if offset_reset not in (None, "earliest", "latest"):
+        raise TopologyError(f"offset_reset is 'earliest' or 'latest', got {offset_reset!r}")
+
+
 def takes_key(operator: str, function: Any, expected: str, with_key: bool | None) -> bool:
     """Return whether `function` is to be called with the key in front of its other arguments.
 

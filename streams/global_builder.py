@@ -12,7 +12,7 @@ from aliran.streams.config_objects import Consumed, Materialized, NameLike, with
 from aliran.streams.dsl import Dsl, key_value_store, refuse_history
 from aliran.streams.errors import TopologyError
 from aliran.streams.expiry import refuse_ttl
-from aliran.streams.functions import check_function
+from aliran.streams.functions import check_function, check_reading
 from aliran.streams.global_table import GlobalKTable, GlobalStorePlan
 from aliran.streams.naming import check_name
 from aliran.streams.operators import AnyFunction, Custom, SourceNode, StoreSpec, TableSource
@@ -190,16 +190,7 @@ class GlobalBuilder:
         consumed: Consumed[Any, Any],
         materialized: Materialized[Any, Any] | None = None,
     ) -> SourceNode:
-        if consumed.timestamp_extractor is not None:
-            check_function(
-                "timestamp_extractor",
-                "extract(record, partition_time)",
-                consumed.timestamp_extractor,
-            )
-        if consumed.offset_reset not in (None, "earliest", "latest"):
-            raise TopologyError(
-                f"offset_reset is 'earliest' or 'latest', got {consumed.offset_reset!r}"
-            )
+        check_reading(consumed.timestamp_extractor, consumed.offset_reset)
         key, value = consumed.key, consumed.value
         if materialized is not None:
             key = materialized.key if key is None else key

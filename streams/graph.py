@@ -19,6 +19,7 @@ from typing import Any
 from aliran.serdes import Serde
 from aliran.streams.errors import TopologyError
 from aliran.streams.expiry import stored_table
+from aliran.streams.naming import check_name
 from aliran.streams.operators import (
     AnyFunction,
     DropNullKeys,
@@ -255,7 +256,9 @@ class Plan:
         for store in stores:
             if isinstance(store, StoreSpec):
                 self.add_store(store)
-            names.append(store.name if isinstance(store, StoreSpec) else store)
+            names.append(
+                store.name if isinstance(store, StoreSpec) else check_name(store, "store name")
+            )
         return tuple(dict.fromkeys(names))
 
     def add_own_store(self, store: StoreSpec) -> None:
@@ -296,7 +299,7 @@ class Plan:
             TopologyError: One is unknown; the message lists those that exist.
         """
         for store in stores:
-            if store not in self.stores:
+            if check_name(store, "store name") not in self.stores:
                 known = ", ".join(self.stores) or "none"
                 raise TopologyError(
                     f"{operator} uses the store {store!r}, which does not exist; call "

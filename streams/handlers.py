@@ -213,6 +213,7 @@ class ErrorHandlers:
             return Result.FAIL, ()
         try:
             response = _response(kind, handler(context, record, error))
+            _check_letters(response.dead_letters)
         except Exception as raised:
             place = f"task {context.task_id}, node {context.processor_node_id!r}"
             raise HandlerFailedError(
@@ -229,6 +230,13 @@ class ErrorHandlers:
             topic = self.dead_letter_topic
             letters = () if topic is None else (dead_letter(topic, context, error),)
         return response.result, letters
+
+
+def _check_letters(letters: object) -> None:
+    if letters is not None and not (
+        isinstance(letters, Sequence) and all(isinstance(each, ProducerRecord) for each in letters)
+    ):
+        raise StreamsError(f"dead_letters= is a list of ProducerRecord, got {letters!r}")
 
 
 def dead_letter(topic: str, context: ErrorHandlerContext, error: Exception) -> ProducerRecord:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aliran.streams.errors import TopologyError
+
 
 def printer(
     label: str, file: str | Path | None, mapper: Callable[[Any, Any], str] | None
@@ -17,7 +19,12 @@ def printer(
         file: Where to append; None for standard output. It is opened with each record, so that
             nothing stays open or unwritten.
         mapper: Makes the text behind the label; `key, value` where it is None.
+
+    Raises:
+        TopologyError: `file` is no path.
     """
+    if not isinstance(file, str | Path | None):
+        raise TopologyError(f"print takes the path of a file to append to, got {file!r}")
 
     def print_record(key: Any, value: Any) -> None:
         text = f"{key}, {value}" if mapper is None else mapper(key, value)

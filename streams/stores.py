@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from aliran.core.durations import Duration, to_ms
 from aliran.serdes import SerdeLike, serde_for
+from aliran.streams.config_objects import check_switch
 from aliran.streams.dsl import topic_settings
 from aliran.streams.errors import TopologyError
 from aliran.streams.functions import check_function
@@ -85,6 +86,8 @@ class Stores:
         Raises:
             TopologyError: `max_entries` is negative.
         """
+        if not isinstance(max_entries, int):
+            raise TopologyError(f"store {name!r}: max_entries is a number, got {max_entries!r}")
         if max_entries < 0:
             raise TopologyError(f"store {name!r}: max_entries must not be negative: {max_entries}")
         return _spec(name, "lru", options, persistent=False, max_entries=max_entries)
@@ -276,6 +279,9 @@ def _spec(name: str, kind: StoreKind, options: SpecOptions, **settings: Any) -> 
             f"store {name!r} has no option {', '.join(sorted(unknown))}; options: {known}"
         )
     changelog_config = topic_settings(name, options.get("changelog_config"))
+    for switch in ("logging", "caching"):
+        check_switch(f"store {name!r}", switch, options.get(switch))
+    check_switch(f"store {name!r}", "retain_duplicates", settings.get("retain_duplicates"))
     logging = options.get("logging", True)
     if changelog_config and not logging:
         raise TopologyError(

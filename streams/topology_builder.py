@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from aliran.serdes import serde_for
 from aliran.streams.errors import TopologyError
-from aliran.streams.functions import check_function
+from aliran.streams.functions import check_function, check_partitioner, check_reading
 from aliran.streams.java_sets import hash_set_order
 from aliran.streams.naming import check_name
 from aliran.streams.operators import (
@@ -80,6 +80,7 @@ class TopologyBuilder:
             TopologyError: The name is taken, a topic is illegal or already read, or the pattern
                 matches one that is.
         """
+        check_reading(reading.get("timestamp_extractor"), reading.get("offset_reset"))
         key, value = reading.get("key"), reading.get("value")
         return self.add_node(
             SourceNode(
@@ -136,6 +137,9 @@ class TopologyBuilder:
         Raises:
             TopologyError: The name is taken, a parent is missing, or the topic is illegal.
         """
+        if not isinstance(topic, str):
+            check_function("add_sink", "topic(key, value, context)", topic)
+        check_partitioner("add_sink", partitioner)
         return self.add_node(
             SinkNode(
                 name,
@@ -153,6 +157,7 @@ class TopologyBuilder:
         Raises:
             TopologyError: Another store has its name, or a processor does not exist.
         """
+        require_store("add_state_store", store)
         known = self._stores.setdefault(check_name(store.name, "store name"), store)
         if known != store:
             raise TopologyError(
@@ -187,6 +192,7 @@ class TopologyBuilder:
         Raises:
             TopologyError: A name is taken, or the topic is read already.
         """
+        require_store("add_global_store", store)
         check_function("add_global_store", "supplier()", supplier)
         if store.name in self._stores:
             raise TopologyError(f"there is already a store named {store.name!r}")
@@ -223,6 +229,7 @@ class TopologyBuilder:
             TopologyError: A name is taken, the topic is illegal or already read, or `supplier`
                 needs arguments.
         """
+        require_store("add_read_only_state_store", store)
         self.add_source(source, topic, **reading)
         self.add_processor(processor, supplier, source)
         spec = replace(store, logging=True, changelog_topic=topic, changelog_config={})
@@ -234,7 +241,7 @@ class TopologyBuilder:
         Raises:
             TopologyError: The processor or a store does not exist, or it is no processor.
         """
-        node = self._nodes.get(processor)
+        node = self._nodes.get(check_name(processor))
         if not isinstance(node, ProcessorNode):
             found = "there is no such node" if node is None else f"it is a {type(node).__name__}"
             raise TopologyError(f"cannot connect stores to {processor!r}: {found}")
@@ -342,7 +349,7 @@ class TopologyBuilder:
         if not parents:
             raise TopologyError(f"{node.name!r} has no parent: name the nodes that forward to it")
         for parent in parents:
-            found = self._nodes.get(parent)
+            found = self._nodes.get(check_name(parent, "name of a parent"))
             if found is None:
                 raise TopologyError(f"{node.name!r} has an unknown parent {parent!r}: add it first")
             if isinstance(found, SinkNode):
@@ -350,7 +357,7 @@ class TopologyBuilder:
 
     def _require_stores(self, processor: str, stores: Iterable[str]) -> None:
         for store in stores:
-            if store not in self._stores:
+            if check_name(store, "store name") not in self._stores:
                 known = ", ".join(self._stores) or "none"
                 raise TopologyError(
                     f"{processor!r} uses the store {store!r}, which was not added; "
@@ -399,3 +406,13 @@ def _is_global(node: Node | None) -> bool:
 
 def _union(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *second)))
+
+
+def require_store(method: str, store: object) -> None:
+    """Refuse what is no store.
+
+    Raises:
+        TopologyError: It is something else, such as the name of a store.
+    """
+    if not isinstance(store, StoreSpec):
+        raise TopologyError(f"{method} takes what Stores makes, got {store!r}")

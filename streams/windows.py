@@ -154,6 +154,10 @@ class UnlimitedWindows(window_operators.UnlimitedWindows):
         Raises:
             TopologyError: The start is below 0.
         """
+        if not isinstance(start_ms, int):
+            raise TopologyError(
+                f"a window starts at whole milliseconds since 1970, got {start_ms!r}"
+            )
         if start_ms < 0:
             raise TopologyError(f"a window must not start before 0 ms, it starts at {start_ms} ms")
         return UnlimitedWindows(start_ms)

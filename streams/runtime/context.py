@@ -244,8 +244,8 @@ class ForwardingDisabledContext(TaskProcessorContext):
         )
 
 
-def supplied_processor(node: str, supplier: Callable[[], Any]) -> Any:
-    """Return a new processor of the user's.
+def supplied_processor(node: str, supplier: Callable[[], Any], method: str = "process") -> Any:
+    """Return a new processor of the user's, which has `method`.
 
     Raises:
         ProcessingError: The supplier raised, or what it gave is no processor.
@@ -257,13 +257,20 @@ def supplied_processor(node: str, supplier: Callable[[], Any]) -> Any:
             f"processor {node!r}: its supplier raised {type(error).__name__}: {error}",
             processor=node,
         ) from error
-    methods = ("init", "process", "close")
     if isinstance(processor, type) or not all(
-        callable(getattr(processor, method, None)) for method in methods
+        callable(getattr(processor, name, None)) for name in ("init", method, "close")
     ):
+        kind = _KINDS[method]
         raise ProcessingError(
-            f"processor {node!r}: its supplier gave {processor!r}, which is no Processor; give an "
-            "object of a class derived from Processor (FixedKeyProcessor for process_values)",
+            f"processor {node!r}: its supplier gave {processor!r}, which is no {kind[0]}; give an "
+            f"object of a class derived from {' '.join(kind)}",
             processor=node,
         )
     return processor
+
+
+_KINDS = {
+    "process": ("Processor", "(FixedKeyProcessor for process_values)"),
+    "transform": ("ValueTransformer",),
+}
+"""What suppliers make, by the method that the engine calls."""

@@ -484,7 +484,7 @@ class StreamTask:
         node = self._environment.topology.node(spec.name)
         if not isinstance(node, op.ProcessorNode):
             raise ProcessingError(f"{spec.name!r} is no processor")
-        transformer = spec.supplier()
+        transformer = supplied_processor(spec.name, spec.supplier, "transform")
         context = ForwardingDisabledContext(self, node)
         self._processors[f"{spec.name} #{len(self._processors)}"] = (transformer, context)
 

@@ -8,14 +8,23 @@ from typing import Any
 import pytest
 
 from aliran.core.errors import AliranError, ConfigError
-from aliran.serdes import SessionWindowedSerde, Windowed, WindowedSerde
+from aliran.serdes import SessionWindowedSerde, Windowed, WindowedSerde, serde_for
 from aliran.streams import (
     App,
     IllegalStateError,
     Materialized,
+    ProcessingError,
+    Processor,
+    ProducerRecord,
+    Record,
+    Response,
     Stores,
     StreamsBuilder,
+    StreamsError,
+    TopologyBuilder,
     TopologyError,
+    TopologyTestDriver,
+    UnlimitedWindows,
 )
 from aliran.streams.errors import UnknownOperatorError
 
@@ -150,3 +159,93 @@ def test_the_operators_that_are_offered_are_operators() -> None:
     ) as no:
         table.to("out")
     assert "of_step" not in str(no.value)
+
+
+class Nothing(Processor[Any, Any, Any, Any]):
+    def process(self, record: Record[Any, Any]) -> None:
+        """Take a record."""
+
+
+NAMES_AND_SWITCHES: dict[str, Callable[[Any, Any], object]] = {
+    # What is given a stream and a table.
+    "name of a table": lambda s, t: StreamsBuilder().table("x", name=5),  # type: ignore[call-overload]
+    "empty store": lambda s, t: s.group_by_key().count(store=""),
+    "store of a join": lambda s, t: s.join(s, max, "1s", store=5),
+    "name of a join": lambda s, t: s.left_join(s, max, "1s", name=5),
+    "foreign key join": lambda s, t: t.join(t, max, foreign_key=str, name=5),
+    "list of stores": lambda s, t: s.process(Nothing, ["x"]),
+    "stores of transform_values": lambda s, t: t.transform_values(Nothing, ["x"]),
+    "name of a branch": lambda s, t: s.split().branch(max, name=5),
+    "a branch by position": lambda s, t: s.split().branch(max, "errors"),
+    "chain": lambda s, t: s.split().branch(max, chain=0),
+    "logging as a text": lambda s, t: s.group_by_key().count(logging="false"),
+    "caching of a store": lambda s, t: Stores.lru_map("x", 5, caching="no"),  # type: ignore[arg-type]
+    "duplicates": lambda s, t: Stores.in_memory_window_store(
+        "x",
+        window_size="1s",
+        retain_duplicates="no",  # type: ignore[arg-type]
+    ),
+    "entries": lambda s, t: Stores.lru_map("x", "5"),  # type: ignore[arg-type]
+    "start": lambda s, t: UnlimitedWindows.of().start_on("0"),  # type: ignore[arg-type]
+    "file": lambda s, t: s.print(file=5),
+}
+
+
+@pytest.mark.parametrize("program", NAMES_AND_SWITCHES.values(), ids=NAMES_AND_SWITCHES.keys())
+def test_names_and_switches(program: Callable[[Any, Any], object]) -> None:
+    builder = StreamsBuilder()
+    with pytest.raises(TopologyError):
+        program(builder.stream("in"), builder.table("table"))
+
+
+BY_HAND: dict[str, Callable[[Any], object]] = {
+    "store": lambda topology: topology.add_state_store("x"),
+    "global store": lambda topology: topology.add_global_store("x", "s", "t", "p", Nothing),
+    "read-only store": lambda topology: topology.add_read_only_state_store(
+        None, "s", "t", "p", Nothing
+    ),
+    "parents": lambda topology: topology.add_processor("p", Nothing, ["source"]),
+    "processor": lambda topology: topology.connect_processor_and_state_stores(["p"]),
+    "extractor": lambda topology: topology.add_source("s", "t", timestamp_extractor=5),
+    "reset": lambda topology: topology.add_source("s", "t", offset_reset="newest"),
+    "topic": lambda topology: topology.add_sink("s", 5, "source"),
+    "partitioner": lambda topology: topology.add_sink("s", "t", "source", partitioner=5),
+}
+
+
+@pytest.mark.parametrize("program", BY_HAND.values(), ids=BY_HAND.keys())
+def test_topologies_by_hand(program: Callable[[Any], object]) -> None:
+    topology = TopologyBuilder()
+    topology.add_source("source", "in")
+    with pytest.raises(TopologyError):
+        program(topology)
+
+
+def test_processor_without_brackets() -> None:
+    app = App("brackets")
+    with pytest.raises(TopologyError, match=r"write @app.processor\(topic\)"):
+        app.processor(str.upper)  # type: ignore[arg-type]
+
+
+def test_a_supplier_of_something_else() -> None:
+    builder = StreamsBuilder()
+    builder.table("in").transform_values(lambda: 5)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ProcessingError, match="which is no ValueTransformer"):
+        TopologyTestDriver(builder.build())
+
+
+def test_dead_letters_of_another_kind() -> None:
+    builder = StreamsBuilder()
+    builder.stream("in").map_values(int)
+    letters: Any = ["in", ProducerRecord("dlq", b"k", b"v", 0)]
+    settings = {"on_processing_error": lambda *asked: Response.resume(letters)}
+    with (
+        TopologyTestDriver(builder.build(), settings) as driver,
+        pytest.raises(StreamsError, match="dead_letters= is a list of ProducerRecord"),
+    ):
+        driver.create_input_topic("in").pipe_input("k", "v")
+
+
+def test_a_number_that_is_too_large() -> None:
+    with pytest.raises(AliranError, match="does not fit 8 bytes: take a type without a limit"):
+        serde_for(int).serialize(1 << 63)
