@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from aliran.cli.broker import broker
+from aliran.cli.connect import app as connect
 from aliran.cli.demo.command import app as demo
 from aliran.cli.records import consume, produce
 from aliran.cli.registry import registry
@@ -27,7 +28,7 @@ Then: `aliran broker` is a broker for any Kafka client, `aliran COMMAND --help` 
 """
 
 app: App = App(name="aliran", help=_HELP, version_flags=[], help_format="markdown")
-for _command in (broker, registry, demo, topics, produce, consume, version):
+for _command in (broker, registry, connect, demo, topics, produce, consume, version):
     app.command(_command)
 
 

@@ -1,0 +1,1 @@
+"""What connectors are written with: classes with Kafka's lifecycles, and functions."""

@@ -1,0 +1,1 @@
+"""The worker: loops that move records, offsets, states, and the standalone herder over them."""

@@ -1,0 +1,166 @@
+"""The options of workers and connectors that the runtime itself knows.
+
+Kafka: `WorkerConfig`, `ConnectorConfig`, `SourceConnectorConfig`, `SinkConnectorConfig`. What Kafka
+does not have begins with `aliran.`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aliran.connectors.config.definition import NO_DEFAULT, ConfigDef, ConfigKey, Importance, Width
+from aliran.connectors.config.values import (
+    Type,
+    Validator,
+    at_least,
+    no_control_characters,
+    no_duplicates,
+    one_of,
+)
+
+JSON = "org.apache.kafka.connect.json.JsonConverter"
+SIMPLE_HEADERS = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
+_HIGH, _MEDIUM, _LOW = Importance.HIGH, Importance.MEDIUM, Importance.LOW
+
+
+def _key(
+    name: str,
+    kind: Type,
+    default: Any,
+    importance: Importance,
+    documentation: str,
+    check: Validator | None = None,
+    group: str | None = None,
+) -> ConfigKey:
+    return ConfigKey(
+        name, kind, default, documentation, importance, check, group, width=Width.SHORT
+    )
+
+
+WORKER = ConfigDef(
+    [
+        _key("bootstrap.servers", Type.LIST, "", _HIGH,
+             "The Kafka cluster; empty for a broker in this process."),
+        _key("key.converter", Type.STRING, JSON, _HIGH, "Converts keys."),
+        _key("value.converter", Type.STRING, JSON, _HIGH, "Converts values."),
+        _key("header.converter", Type.STRING, SIMPLE_HEADERS, _LOW, "Converts headers."),
+        _key("listeners", Type.LIST, "http://127.0.0.1:8083", _LOW,
+             "Where REST listens, such as http://HOST:PORT."),
+        _key("offset.storage.file.filename", Type.STRING, None, _HIGH,
+             "The file that source offsets are kept in, in Kafka's format."),
+        _key("offset.storage.topic", Type.STRING, None, _HIGH,
+             "The compacted topic that source offsets are kept in, in place of a file."),
+        _key("offset.storage.partitions", Type.INT, 25, _LOW,
+             "Partitions of that topic when it is made.", at_least(1)),
+        _key("offset.storage.replication.factor", Type.SHORT, 3, _LOW,
+             "Replicas of that topic when it is made, or as many as there are brokers."),
+        _key("offset.flush.interval.ms", Type.LONG, 60_000, _LOW,
+             "How often offsets are stored.", at_least(1)),
+        _key("task.shutdown.graceful.timeout.ms", Type.LONG, 5_000, _LOW,
+             "How long a task may take to end.", at_least(0)),
+        _key("topic.tracking.enable", Type.BOOLEAN, True, _LOW,
+             "Whether the topics of connectors are remembered."),
+        _key("topic.tracking.allow.reset", Type.BOOLEAN, True, _LOW,
+             "Whether they may be forgotten by a request."),
+        _key("plugin.path", Type.LIST, "", _LOW,
+             "Folders whose Python files hold further connectors."),
+        _key("config.providers", Type.LIST, "file,env,dir", _LOW,
+             "What placeholders such as ${file:path:key} ask."),
+        _key("aliran.data.dir", Type.STRING, "aliran-data", _LOW,
+             "Where the broker in this process keeps its data."),
+    ]
+)  # fmt: skip
+
+_COMMON = "Common"
+_ERRORS = "Error Handling"
+_TRANSFORMS = "Transforms"
+
+_CONNECTOR = (
+    _key("name", Type.STRING, NO_DEFAULT, _HIGH,
+         "Globally unique name to use for this connector.", no_control_characters, _COMMON),
+    _key("connector.class", Type.STRING, NO_DEFAULT, _HIGH,
+         "The connector: class, alias, or the dotted name of a Python class.", None, _COMMON),
+    _key("connector.plugin.version", Type.STRING, None, _MEDIUM,
+         "The version of the connector; only the installed one.", None, _COMMON),
+    _key("tasks.max", Type.INT, 1, _HIGH,
+         "Maximum number of tasks to use for this connector.", at_least(1), _COMMON),
+    _key("tasks.max.enforce", Type.BOOLEAN, True, _LOW,
+         "Whether a connector that gives more tasks than tasks.max fails.", None, _COMMON),
+    _key("key.converter", Type.STRING, None, _LOW, "Converts keys; the worker's if none.",
+         None, _COMMON),
+    _key("value.converter", Type.STRING, None, _LOW, "Converts values; the worker's if none.",
+         None, _COMMON),
+    _key("header.converter", Type.STRING, None, _LOW, "Converts headers; the worker's if none.",
+         None, _COMMON),
+    _key("transforms", Type.LIST, "", _LOW, "Aliases for the transformations to be applied.",
+         no_duplicates, _TRANSFORMS),
+    _key("predicates", Type.LIST, "", _LOW, "Aliases for the predicates used by transformations.",
+         no_duplicates, "Predicates"),
+    _key("config.action.reload", Type.STRING, "restart", _LOW,
+         "What happens when an external value changes.", one_of("none", "restart"), _COMMON),
+    _key("errors.retry.timeout", Type.LONG, 0, _MEDIUM,
+         "How long, in milliseconds, a failed step of a record is tried again; -1 for ever.",
+         at_least(-1), _ERRORS),
+    _key("errors.retry.delay.max.ms", Type.LONG, 60_000, _MEDIUM,
+         "The longest wait between two attempts.", at_least(1), _ERRORS),
+    _key("errors.tolerance", Type.STRING, "none", _MEDIUM,
+         "Whether records that fail are passed over.", one_of("none", "all"), _ERRORS),
+    _key("errors.log.enable", Type.BOOLEAN, False, _MEDIUM,
+         "Whether each failure is written to the log.", None, _ERRORS),
+    _key("errors.log.include.messages", Type.BOOLEAN, False, _MEDIUM,
+         "Whether the log says which record it was.", None, _ERRORS),
+    _key("errors.deadletterqueue.topic.name", Type.STRING, "", _MEDIUM,
+         "The topic for records that fail; for sources, too.", None, _ERRORS),
+    _key("errors.deadletterqueue.topic.replication.factor", Type.SHORT, 3, _MEDIUM,
+         "Replicas of that topic when it is made, or as many as there are brokers.", None, _ERRORS),
+    _key("errors.deadletterqueue.context.headers.enable", Type.BOOLEAN, False, _MEDIUM,
+         "Whether headers say what happened.", None, _ERRORS),
+    _key("aliran.restart.attempts", Type.INT, 10, _LOW,
+         "How often a task that fails is started again; 0 for never.", at_least(0), _ERRORS),
+    _key("aliran.restart.backoff.ms", Type.LONG, 1_000, _LOW,
+         "The first wait before that; it doubles.", at_least(0), _ERRORS),
+    _key("aliran.restart.backoff.max.ms", Type.LONG, 300_000, _LOW,
+         "The longest wait. A task that ran as long counts as well again.", at_least(1), _ERRORS),
+)  # fmt: skip
+
+SOURCE = ConfigDef(
+    [
+        *_CONNECTOR,
+        _key("topic.creation.groups", Type.LIST, "", _LOW,
+             "Groups of settings for topics that are made.", no_duplicates, "Topic Creation"),
+        _key("exactly.once.support", Type.STRING, "requested", _MEDIUM,
+             "Only 'requested': this worker writes at least once.", one_of("requested"),
+             "Exactly Once Support"),
+        _key("offsets.storage.topic", Type.STRING, None, _LOW,
+             "Not used by a standalone worker.", None, "offsets.topic"),
+    ]
+)  # fmt: skip
+
+SINK = ConfigDef(
+    [
+        *_CONNECTOR,
+        _key("topics", Type.LIST, "", _HIGH, "Topics to consume, separated by commas.",
+             None, _COMMON),
+        _key("topics.regex", Type.STRING, "", _HIGH,
+             "Regular expression of topics to consume, in place of topics.", None, _COMMON),
+    ]
+)  # fmt: skip
+
+
+def topics_errors(config: dict[str, Any]) -> dict[str, str]:
+    """Return what is wrong about a sink's topics, by option (`SinkConnectorConfig.validate`)."""
+    topics = [one.strip() for one in (config.get("topics") or "").split(",") if one.strip()]
+    regex = (config.get("topics.regex") or "").strip()
+    if topics and regex:
+        text = "topics and topics.regex are mutually exclusive options, but both are set."
+        return {"topics": text, "topics.regex": text}
+    if not topics and not regex:
+        text = "Must configure one of topics or topics.regex"
+        return {"topics": text, "topics.regex": text}
+    dead = config.get("errors.deadletterqueue.topic.name")
+    if dead and dead in topics:
+        return {
+            "topics": f"The DLQ topic '{dead}' may not be included in the list of topics "
+            f'("topics={",".join(topics)}") consumed by the connector'
+        }
+    return {}

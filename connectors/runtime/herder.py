@@ -1,0 +1,565 @@
+"""`StandaloneHerder`: the connectors of one process, and what may be asked of them.
+
+Kafka: `StandaloneHerder`. Configurations and states live in memory: they come from the command line
+or by REST. What begins work waits for its end, so that answers tell the truth.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aliran.connectors.api.connector import Connector
+from aliran.connectors.errors import AlreadyExistsError, ConfigError, ConnectError, NotFoundError
+from aliran.connectors.runtime.offset_changes import OffsetChanges
+from aliran.connectors.runtime.plugins import Plugin
+from aliran.connectors.runtime.status import State, Status, trace_of
+from aliran.connectors.runtime.task import TaskId, WorkerTask
+from aliran.connectors.runtime.validation import Findings, validate
+from aliran.connectors.runtime.worker import Worker
+
+logger: logging.Logger = logging.getLogger("aliran.connectors")
+
+_TARGETS = {State.RUNNING, State.PAUSED, State.STOPPED}
+
+
+class ConflictError(ConnectError):
+    """Something else is going on with the connector; the message says what."""
+
+    retriable = True
+
+
+@dataclass(slots=True)
+class _Restarts:
+    """How often a task was started again by itself."""
+
+    attempts: int = 0
+    due: float | None = None
+    started: float = 0.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One connector."""
+
+    config: dict[str, str | None]
+    plugin: Plugin
+    target: State
+    connector: Connector | None = None
+    tasks: dict[int, WorkerTask] = field(default_factory=dict)
+    task_props: list[dict[str, str]] = field(default_factory=list)
+    restarts: dict[int, _Restarts] = field(default_factory=dict)
+    busy: str | None = None
+
+
+class _Context:
+    def __init__(self, herder: StandaloneHerder, name: str) -> None:
+        self._herder = herder
+        self._name = name
+
+    def request_task_reconfiguration(self) -> None:
+        """Ask for the tasks' configurations again, soon and on another thread."""
+        threading.Thread(
+            target=self._herder.reconfigure_tasks, args=(self._name,), daemon=True
+        ).start()
+
+    def raise_error(self, error: Exception) -> None:
+        """Say that the connector has failed."""
+        self._herder.connector_failed(self._name, error)
+
+
+class StandaloneHerder:
+    """Starts, changes and stops connectors.
+
+    Args:
+        worker: Puts tasks together. Its `on_failed` and `on_topic` should be this herder's.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._lock = threading.RLock()
+        self._entries: dict[str, _Entry] = {}
+        self._topics: dict[str, dict[str, None]] = {}
+        self._closing = threading.Event()
+        self.offsets: OffsetChanges = OffsetChanges(worker)
+        self._upkeep = threading.Thread(target=self._keep_up, name="aliran-upkeep", daemon=True)
+        self._upkeep.start()
+
+    # ------------------------------------------------------------------ questions
+
+    @property
+    def worker(self) -> Worker:
+        """What puts tasks together."""
+        return self._worker
+
+    def names(self) -> list[str]:
+        """Return the connectors."""
+        with self._lock:
+            return list(self._entries)
+
+    def _entry(self, name: str, message: str = "Connector {} not found") -> _Entry:
+        entry = self._entries.get(name)
+        if entry is None:
+            raise NotFoundError(message.format(name))
+        return entry
+
+    def config(self, name: str) -> dict[str, str | None]:
+        """Return a configuration, with placeholders."""
+        return dict(self._entry(name).config)
+
+    def info(self, name: str) -> dict[str, Any]:
+        """Return name, configuration, tasks and type (`ConnectorInfo`)."""
+        entry = self._entry(name)
+        return {
+            "name": name,
+            "config": dict(entry.config),
+            "tasks": [{"connector": name, "task": one} for one in range(len(entry.task_props))],
+            "type": entry.plugin.kind,
+        }
+
+    def tasks(self, name: str) -> list[dict[str, Any]]:
+        """Return the tasks with their configurations (`TaskInfo`)."""
+        entry = self._entry(name)
+        return [
+            {"id": {"connector": name, "task": number}, "config": self._shown(entry, props)}
+            for number, props in enumerate(entry.task_props)
+        ]
+
+    def _shown(self, entry: _Entry, props: Mapping[str, str]) -> dict[str, str]:
+        """Return a task's configuration with placeholders in place of their values."""
+        resolved = self._worker.resolved(entry.config)
+        shown = dict(props)
+        for name, value in entry.config.items():
+            if value is not None and "${" in value and shown.get(name) == resolved.get(name):
+                shown[name] = value
+        hide = self._worker.hiding(entry.config)
+        shown = {k: v if v == entry.config.get(k) else hide(v) for k, v in shown.items()}
+        task_class = entry.plugin.make().task_class()
+        shown["task.class"] = f"{task_class.__module__}.{task_class.__qualname__}"
+        return shown
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Return how a connector and its tasks are (`ConnectorStateInfo`)."""
+        known = self._worker.board.get(name)
+        entry = self._entries.get(name)
+        if known is None or entry is None:
+            raise NotFoundError(f"No status found for connector {name}")
+        tasks = self._worker.board.tasks(name)
+        return {
+            "name": name,
+            "connector": self._state(known),
+            "tasks": [{"id": number, **self._state(one)} for number, one in tasks.items()],
+            "type": entry.plugin.kind,
+        }
+
+    def _state(self, status: Status) -> dict[str, Any]:
+        shown = {
+            "state": status.state.value,
+            "worker_id": self._worker.id,
+            "version": status.version,
+        }
+        return shown if status.trace is None else {**shown, "trace": status.trace}
+
+    def task_status(self, name: str, task: int) -> dict[str, Any]:
+        """Return how a task is."""
+        status = self._worker.board.get(name, task)
+        if status is None:
+            raise NotFoundError(f"No status found for task {name}-{task}")
+        return {"id": task, **self._state(status)}
+
+    def wait_until(self, name: str, state: State, timeout_s: float) -> bool:
+        """Wait until a connector and all its tasks are in a state; return whether they are."""
+
+        def there() -> bool:
+            own = self._worker.board.get(name)
+            tasks = self._worker.board.tasks(name).values()
+            return own is not None and all(one.state is state for one in (own, *tasks))
+
+        self._entry(name)
+        return self._worker.board.wait(there, timeout_s)
+
+    def topics(self, name: str) -> list[str]:
+        """Return the topics that a connector has used."""
+        self._entry(name)
+        return list(self._topics.get(name, ()))
+
+    def reset_topics(self, name: str) -> None:
+        """Forget them."""
+        self._entry(name)
+        self._topics.pop(name, None)
+
+    def note_topic(self, name: str, _task: TaskId, topic: str) -> None:
+        """Remember a topic; called for each record, so it must be quick."""
+        known = self._topics.get(name)
+        if known is None or topic not in known:
+            self._topics.setdefault(name, {})[topic] = None
+
+    def validate(self, config: Mapping[str, str | None]) -> Findings:
+        """Look at a configuration.
+
+        Raises:
+            ConfigError: It names no connector class, or an unknown one.
+        """
+        class_name = config.get("connector.class")
+        if not class_name:
+            raise ConfigError(f"Connector config {sorted(config)} contains no connector type")
+        plugin = self._worker.plugins.connector(class_name)
+        return validate(self._worker, plugin, config)
+
+    # ------------------------------------------------------------------ changes
+
+    @contextmanager
+    def _change(self, name: str, what: str) -> Iterator[None]:
+        """Let one change of a connector happen at a time.
+
+        Raises:
+            ConflictError: Another one is under way.
+        """
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is not None and entry.busy is not None:
+                raise ConflictError(
+                    f"Connector {name} is being changed: {entry.busy}; {what} has to wait. "
+                    "Reason: operation in progress"
+                )
+            if entry is not None:
+                entry.busy = what
+        try:
+            yield
+        finally:
+            if entry is not None:
+                entry.busy = None
+
+    def put(
+        self,
+        name: str,
+        config: Mapping[str, str | None],
+        *,
+        target: State | None = None,
+        replace: bool,
+    ) -> tuple[bool, dict[str, Any]]:
+        """Make a connector, or give it another configuration.
+
+        Args:
+            name: Its name.
+            config: Its configuration.
+            target: The state it begins in; None for RUNNING, or the one it is in.
+            replace: Whether it may exist.
+
+        Returns:
+            Whether it is new, and its info.
+
+        Raises:
+            ConnectError: It exists and must not, or its configuration is wrong.
+        """
+        config = {**config, "name": name}
+        with self._change(name, "a new configuration"):
+            known = self._entries.get(name)
+            if known is not None and not replace:
+                raise AlreadyExistsError(f"Connector {name} already exists")
+            self.validate(config).raise_if_wrong()
+            plugin = self._worker.plugins.connector(config["connector.class"] or "")
+            if known is not None:
+                if known.plugin.kind != plugin.kind:
+                    raise ConfigError(
+                        f"Connector {name} is a {known.plugin.kind}: it cannot become a "
+                        f"{plugin.kind}. Delete it first"
+                    )
+                self._stop_all(name, known)
+            entry = _Entry(config, plugin, target or (known.target if known else State.RUNNING))
+            entry.busy = "a new configuration"
+            with self._lock:
+                if known is None and name in self._entries:
+                    raise AlreadyExistsError(f"Connector {name} already exists")
+                self._entries[name] = entry
+            try:
+                self._start(name, entry)
+            finally:
+                entry.busy = None
+        return known is None, self.info(name)
+
+    def patch(self, name: str, changes: Mapping[str, str | None]) -> dict[str, Any]:
+        """Change some options; None takes one away."""
+        merged = {**self.config(name), **changes}
+        config = {option: value for option, value in merged.items() if value is not None}
+        return self.put(name, config, replace=True)[1]
+
+    def delete(self, name: str) -> None:
+        """Stop a connector and forget it; its offsets stay, as with Kafka."""
+        with self._change(name, "deletion"):
+            entry = self._entry(name)
+            self._stop_all(name, entry)
+            with self._lock:
+                self._entries.pop(name, None)
+            self._topics.pop(name, None)
+            self._worker.board.forget(name)
+
+    def set_target(self, name: str, target: State) -> None:
+        """Pause, resume or stop a connector."""
+        assert target in _TARGETS
+        with self._change(name, target.value.lower()):
+            entry = self._entry(name, "Unknown connector {}")
+            was, entry.target = entry.target, target
+            if target is State.STOPPED:
+                self._stop_all(name, entry)
+                entry.task_props = []
+                self._say(name, entry, State.STOPPED)
+            elif was is State.STOPPED:
+                self._start(name, entry)
+            else:
+                for task in entry.tasks.values():
+                    (task.pause if target is State.PAUSED else task.resume)()
+                status = self._worker.board.get(name)
+                if status is None or status.state is not State.FAILED:
+                    self._say(name, entry, target)
+
+    def restart(self, name: str, *, include_tasks: bool, only_failed: bool) -> dict[str, Any]:
+        """Restart a connector, and its tasks if wanted; return its status as it was picked."""
+        with self._change(name, "restart"):
+            entry = self._entry(name)
+            board = self._worker.board
+
+            def picked(status: Status | None) -> bool:
+                return not only_failed or (status is not None and status.state is State.FAILED)
+
+            again = [
+                number
+                for number, status in board.tasks(name).items()
+                if include_tasks and picked(status)
+            ]
+            connector_too = picked(board.get(name))
+            if connector_too:
+                self._say(name, entry, State.RESTARTING)
+            for number in again:
+                board.put(name, number, Status(State.RESTARTING, version=entry.plugin.version))
+            plan = self.status(name)
+            if connector_too:
+                self._stop_connector(entry)
+                self._start_connector(name, entry)
+            for number in again:
+                self._restart_task(name, entry, number)
+            if connector_too and not entry.tasks and entry.target is not State.STOPPED:
+                self._start_tasks(name, entry)
+        return plan
+
+    def restart_task(self, name: str, task: int) -> None:
+        """Restart one task."""
+        with self._change(name, "restart"):
+            entry = self._entry(name)
+            if not 0 <= task < len(entry.task_props):
+                raise NotFoundError(f"Unknown task: {name}-{task}")
+            self._restart_task(name, entry, task)
+
+    def reconfigure_tasks(self, name: str) -> None:
+        """Ask a connector for its tasks again, and start them anew if they differ."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not self._closing.is_set():
+            try:
+                with self._change(name, "new tasks"):
+                    entry = self._entries.get(name)
+                    if entry is not None and entry.connector and entry.target is not State.STOPPED:
+                        self._start_tasks(name, entry, only_if_changed=True)
+                return
+            except ConflictError:
+                self._closing.wait(0.1)
+
+    def connector_failed(self, name: str, error: BaseException) -> None:
+        """Note that a connector (not a task) has failed."""
+        entry = self._entries.get(name)
+        if entry is not None:
+            trace = self._worker.hiding(entry.config)(trace_of(error))
+            logger.error("connector %s failed:\n%s", name, trace)
+            self._say(name, entry, State.FAILED, trace)
+
+    def require_stopped(self, name: str) -> Plugin:
+        """Return the plugin of a connector that is stopped.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        entry = self._entry(name)
+        if entry.target is not State.STOPPED or any(one.alive for one in entry.tasks.values()):
+            raise ConfigError(
+                "Connectors must be in the STOPPED state before their offsets can be modified. "
+                "This can be done for the specified connector by issuing a 'PUT' request to the "
+                f"'/connectors/{name}/stop' endpoint"
+            )
+        return entry.plugin
+
+    def close(self) -> None:
+        """Stop everything. Idempotent."""
+        self._closing.set()
+        if self._upkeep is not threading.current_thread():
+            self._upkeep.join()
+        with self._lock:
+            entries = list(self._entries.items())
+        for _, entry in entries:
+            for task in entry.tasks.values():
+                task.stop()
+        for name, entry in entries:
+            self._stop_all(name, entry)
+
+    # ------------------------------------------------------------------ starting and stopping
+
+    def _say(self, name: str, entry: _Entry, state: State, trace: str | None = None) -> None:
+        self._worker.board.put(name, -1, Status(state, trace, entry.plugin.version))
+
+    def _start(self, name: str, entry: _Entry) -> None:
+        if entry.target is State.STOPPED:
+            self._say(name, entry, State.STOPPED)
+            return
+        if self._start_connector(name, entry):
+            self._start_tasks(name, entry)
+
+    def _start_connector(self, name: str, entry: _Entry) -> bool:
+        try:
+            connector: Connector = entry.plugin.make()
+            connector.initialize(_Context(self, name))
+            connector.start(self._worker.resolved(entry.config))
+        except Exception as error:
+            self.connector_failed(name, error)
+            return False
+        entry.connector = connector
+        self._say(name, entry, entry.target)
+        return True
+
+    def _start_tasks(self, name: str, entry: _Entry, *, only_if_changed: bool = False) -> None:
+        assert entry.connector is not None
+        most = int(entry.config.get("tasks.max") or 1)
+        try:
+            wanted = [dict(one) for one in entry.connector.task_configs(most)]
+            enforced = (entry.config.get("tasks.max.enforce") or "true").lower() == "true"
+            if len(wanted) > most and enforced:
+                raise ConnectError(
+                    f"The connector {name} has generated {len(wanted)} tasks, which is greater "
+                    f"than {most}, the maximum number of tasks it is configured to create."
+                )
+        except Exception as error:
+            self.connector_failed(name, error)
+            return
+        if only_if_changed and wanted == entry.task_props:
+            return
+        self._stop_tasks(name, entry)
+        entry.task_props = wanted
+        entry.restarts = {}
+        for number in range(len(wanted)):
+            self._start_task(name, entry, number)
+
+    def _start_task(self, name: str, entry: _Entry, number: int) -> None:
+        task_id = TaskId(name, number)
+        restarts = entry.restarts.setdefault(number, _Restarts())
+        restarts.started, restarts.due = time.monotonic(), None
+        board, version = self._worker.board, entry.plugin.version
+        board.put(name, number, Status(State.UNASSIGNED, version=version))
+        paused = entry.target is State.PAUSED
+        try:
+            task = self._worker.make_task(
+                task_id, entry.plugin, entry.config, entry.task_props[number], paused=paused
+            )
+        except Exception as error:
+            trace = self._worker.hiding(entry.config)(trace_of(error))
+            board.put(name, number, Status(State.FAILED, trace, version))
+            self.note_failure(task_id, error)
+            return
+        entry.tasks[number] = task
+        task.start()
+
+    def _restart_task(self, name: str, entry: _Entry, number: int) -> None:
+        self._end(entry.tasks.pop(number, None))
+        if entry.target is not State.STOPPED:
+            self._start_task(name, entry, number)
+
+    def _end(self, *tasks: WorkerTask | None) -> None:
+        """Stop tasks, all at once; those that do not end in time are left behind."""
+        timeout_s = self._worker.settings["task.shutdown.graceful.timeout.ms"] / 1000
+        deadline = time.monotonic() + timeout_s
+        running = [task for task in tasks if task is not None]
+        for task in running:
+            task.stop()
+        for task in running:
+            if not task.join(max(deadline - time.monotonic(), 0.0) + 0.1):
+                logger.warning(
+                    "task %s did not end within %s s and is left to itself",
+                    task.setup.id,
+                    timeout_s,
+                )
+
+    def _stop_tasks(self, name: str, entry: _Entry) -> None:
+        tasks, entry.tasks = list(entry.tasks.values()), {}
+        entry.restarts = {}
+        self._end(*tasks)
+        for number in self._worker.board.tasks(name):
+            self._worker.board.forget(name, number)
+
+    def _stop_connector(self, entry: _Entry) -> None:
+        connector, entry.connector = entry.connector, None
+        if connector is not None:
+            try:
+                connector.stop()
+            except Exception:
+                logger.exception("a connector failed while it was being stopped")
+
+    def _stop_all(self, name: str, entry: _Entry) -> None:
+        self._stop_tasks(name, entry)
+        self._stop_connector(entry)
+
+    # ------------------------------------------------------------------ upkeep
+
+    def note_failure(self, task_id: TaskId, error: BaseException) -> None:
+        """Plan to start a task again that has failed; called on its thread."""
+        entry = self._entries.get(task_id.connector)
+        if entry is None or isinstance(error, ConfigError):
+            return  # a wrong configuration stays wrong
+        config = self._worker.resolved(entry.config)
+        attempts = int(config.get("aliran.restart.attempts", "10"))
+        first = int(config.get("aliran.restart.backoff.ms", "1000")) / 1000
+        longest = int(config.get("aliran.restart.backoff.max.ms", "300000")) / 1000
+        restarts = entry.restarts.setdefault(task_id.task, _Restarts())
+        now = time.monotonic()
+        if now - restarts.started > longest:
+            restarts.attempts = 0
+        if restarts.attempts < attempts:
+            restarts.due = now + min(first * 2**restarts.attempts, longest)
+            restarts.attempts += 1
+
+    def _keep_up(self) -> None:
+        """Start failed tasks again, and have offsets stored, when it is time."""
+        every = self._worker.settings["offset.flush.interval.ms"] / 1000
+        next_flush = time.monotonic() + every
+        while not self._closing.wait(0.1):
+            now = time.monotonic()
+            with self._lock:
+                entries = list(self._entries.items())
+            for name, entry in entries:
+                if entry.busy is None:
+                    self._restart_due(name, entry, now)
+            if now >= next_flush:
+                next_flush = now + every
+                for _, entry in entries:
+                    for task in list(entry.tasks.values()):
+                        self._flush(task)
+
+    @staticmethod
+    def _flush(task: WorkerTask) -> None:
+        try:
+            task.commit_offsets()
+        except Exception:
+            logger.exception("offsets of task %s could not be stored", task.setup.id)
+
+    def _restart_due(self, name: str, entry: _Entry, now: float) -> None:
+        due = [n for n, one in entry.restarts.items() if one.due is not None and one.due <= now]
+        if not due:
+            return
+        try:
+            with self._change(name, "automatic restart"):
+                for number in due:
+                    if self._entries.get(name) is entry and number < len(entry.task_props):
+                        logger.warning("task %s-%s is started again", name, number)
+                        self._restart_task(name, entry, number)
+        except ConflictError:
+            return  # next time

@@ -1,0 +1,139 @@
+"""Offsets of connectors as REST shows and changes them (KIP-875)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aliran.connectors.api.connector import SinkConnector, SourceConnector
+from aliran.connectors.errors import ConfigError
+from aliran.connectors.runtime.plugins import Plugin
+from aliran.connectors.runtime.worker import Worker
+from aliran.core.types import TopicPartition
+
+_DONE = "The offsets for this connector have been {} successfully"
+_UNSURE = (
+    "The Connect framework-managed offsets for this connector have been {} successfully. However, "
+    "if this connector manages offsets externally, they will need to be manually {} in the system "
+    "that the connector uses."
+)
+
+
+class OffsetChanges:
+    """Lists, alters and resets offsets.
+
+    Args:
+        worker: Knows where they are.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def list(
+        self, name: str, plugin_kind: str, config: Mapping[str, str | None]
+    ) -> list[dict[str, Any]]:
+        """Return the offsets of a connector."""
+        if plugin_kind == "source":
+            return [
+                {"partition": partition, "offset": offset}
+                for partition, offset in self._worker.offsets.all(name)
+            ]
+        found = self._worker.cluster.committed(f"connect-{name}", self._topics(config))
+        return [
+            {
+                "partition": {"kafka_topic": one.topic, "kafka_partition": one.partition},
+                "offset": {"kafka_offset": offset},
+            }
+            for one, offset in sorted(found.items())
+        ]
+
+    def _topics(self, config: Mapping[str, str | None]) -> list[str]:
+        """Return a sink's topics; for a pattern all: those that it does not match have no offsets."""
+        props = self._worker.resolved(config)
+        if props.get("topics.regex"):
+            return self._worker.cluster.topics()
+        return [one.strip() for one in props.get("topics", "").split(",") if one.strip()]
+
+    def alter(
+        self, name: str, plugin: Plugin, config: Mapping[str, str | None], rows: Sequence[Any]
+    ) -> str:
+        """Set offsets; return Kafka's message.
+
+        Raises:
+            ConnectError: The list is empty, a row makes no sense, or the connector refuses.
+        """
+        if not rows:
+            raise ConfigError("The list of offsets to alter must not be empty")
+        props = self._worker.resolved(config)
+        connector = plugin.make()
+        pairs = [_pair(row) for row in rows]
+        if plugin.kind == "source":
+            assert isinstance(connector, SourceConnector)
+            known = connector.alter_offsets(props, pairs)
+            self._worker.offsets.put(name, pairs)
+        else:
+            assert isinstance(connector, SinkConnector)
+            offsets = {_sink_partition(one): _sink_offset(offset) for one, offset in pairs}
+            known = connector.alter_offsets(props, offsets)
+            self._worker.cluster.alter_group(f"connect-{name}", offsets)
+        return _message("altered", known=known)
+
+    def reset(self, name: str, plugin: Plugin, config: Mapping[str, str | None]) -> str:
+        """Forget all offsets; return Kafka's message.
+
+        Raises:
+            ConnectError: The connector refuses.
+        """
+        props = self._worker.resolved(config)
+        connector = plugin.make()
+        if plugin.kind == "source":
+            rows = [(partition, None) for partition, _ in self._worker.offsets.all(name)]
+            known = connector.alter_offsets(props, rows)
+            self._worker.offsets.put(name, rows)
+        else:
+            group = f"connect-{name}"
+            found = self._worker.cluster.committed(group, self._topics(config))
+            known = connector.alter_offsets(props, dict.fromkeys(found))
+            self._worker.cluster.delete_group(group)
+        return _message("reset", known=known)
+
+
+def _message(what: str, *, known: bool) -> str:
+    return _DONE.format(what) if known else _UNSURE.format(what, what)
+
+
+def _pair(row: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    if not isinstance(row, Mapping) or not isinstance(row.get("partition"), dict):
+        raise ConfigError("The partition for an offset may not be null or missing")
+    offset = row.get("offset")
+    if offset is not None and not isinstance(offset, dict):
+        raise ConfigError(f"The offset of {row['partition']} must be an object or null")
+    return row["partition"], offset
+
+
+def _sink_partition(partition: Mapping[str, Any]) -> TopicPartition:
+    topic, number = partition.get("kafka_topic"), partition.get("kafka_partition")
+    try:
+        if not isinstance(topic, str) or not topic:
+            raise ValueError
+        return TopicPartition(topic, int(str(number)))
+    except ValueError:
+        raise ConfigError(
+            "The partition for a sink connector offset must contain the keys 'kafka_topic' and "
+            f"'kafka_partition' (a number); it was {dict(partition)}"
+        ) from None
+
+
+def _sink_offset(offset: Mapping[str, Any] | None) -> int | None:
+    if offset is None:
+        return None
+    try:
+        found = int(str(offset.get("kafka_offset")))
+        if found < 0:
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            "The offset for a sink connector should either be null or contain the key "
+            f"'kafka_offset' with a number from 0 on; it was {dict(offset)}"
+        ) from None
+    return found

@@ -1,0 +1,238 @@
+"""Source offsets: where each part of a source goes on, by connector.
+
+Kafka: `OffsetBackingStore`, `FileOffsetBackingStore`, `KafkaOffsetBackingStore`. Keys and values
+have Kafka's form: `["connector",{…partition…}]` → `{…offset…}`, JSON without schemas; null forgets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from aliran.connectors.errors import ConnectError
+from aliran.connectors.runtime import java_map
+from aliran.connectors.runtime.cluster import TIMEOUT_S, Cluster
+
+Partition: TypeAlias = Mapping[str, Any]
+Offset: TypeAlias = Mapping[str, Any]
+
+
+class OffsetStore(Protocol):
+    """Keeps offsets."""
+
+    def get(self, connector: str, partition: Partition) -> dict[str, Any] | None:
+        """Return an offset, None for none."""
+        ...
+
+    def all(self, connector: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Return all partitions and offsets of a connector."""
+        ...
+
+    def put(self, connector: str, offsets: Iterable[tuple[Partition, Offset | None]]) -> None:
+        """Keep offsets, None to forget; when this returns they survive kill -9.
+
+        Raises:
+            ConnectError: They could not be written.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+def encode_key(connector: str, partition: Partition) -> bytes:
+    """Return the key of a row."""
+    return _json([connector, partition])
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class _Table:
+    """Rows by what they mean: a map in a key may come in any order."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[bytes, bytes]] = {}
+
+    @staticmethod
+    def _meaning(connector: str, partition: Partition) -> str:
+        return json.dumps([connector, partition], sort_keys=True)
+
+    def apply(self, key: bytes | None, value: bytes | None) -> None:
+        """Take a row over; what is none of ours is passed over."""
+        try:
+            connector, partition = json.loads(key or b"")
+            meaning = self._meaning(connector, partition)
+        except (ValueError, TypeError):
+            return
+        if value is None or value == b"null":
+            self._rows.pop(meaning, None)
+        else:
+            self._rows[meaning] = (key or b"", value)
+
+    def key_of(self, connector: str, partition: Partition) -> bytes:
+        """Return the bytes under which a partition is known, so that it is not there twice."""
+        known = self._rows.get(self._meaning(connector, partition))
+        return known[0] if known else encode_key(connector, partition)
+
+    def get(self, connector: str, partition: Partition) -> dict[str, Any] | None:
+        """Return an offset."""
+        known = self._rows.get(self._meaning(connector, partition))
+        return None if known is None else json.loads(known[1])
+
+    def all(self, connector: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Return the rows of a connector."""
+        rows = [(json.loads(key), json.loads(value)) for key, value in self._rows.values()]
+        return [(key[1], value) for key, value in rows if key[0] == connector]
+
+    def rows(self) -> dict[bytes, bytes]:
+        """Return all rows as bytes."""
+        return dict(self._rows.values())
+
+
+class FileOffsetStore:
+    """Offsets in one file, in the format of Kafka's standalone worker (a Java `HashMap`).
+
+    Args:
+        path: The file; made when there is something to keep.
+
+    Raises:
+        ConnectError: The file cannot be read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._table = _Table()
+        self._lock = threading.Lock()
+        try:
+            found = java_map.load(self._path.read_bytes()) if self._path.is_file() else {}
+        except (OSError, java_map.FormatError) as error:
+            raise ConnectError(
+                f"offset.storage.file.filename={path} cannot be read: {error}; move it away to "
+                "start every source from its beginning"
+            ) from error
+        for key, value in found.items():
+            self._table.apply(key, value)
+
+    def get(self, connector: str, partition: Partition) -> dict[str, Any] | None:
+        """Return an offset, None for none."""
+        with self._lock:
+            return self._table.get(connector, partition)
+
+    def all(self, connector: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Return all partitions and offsets of a connector."""
+        with self._lock:
+            return self._table.all(connector)
+
+    def put(self, connector: str, offsets: Iterable[tuple[Partition, Offset | None]]) -> None:
+        """Keep offsets: a new file takes the place of the old one."""
+        with self._lock:
+            for partition, offset in offsets:
+                key = self._table.key_of(connector, partition)
+                self._table.apply(key, None if offset is None else _json(offset))
+            beside = self._path.with_name(self._path.name + ".new")
+            try:
+                with open(beside, "wb") as file:
+                    file.write(java_map.dump(self._table.rows()))
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(beside, self._path)
+            except OSError as error:
+                raise ConnectError(f"offsets cannot be written to {self._path}: {error}") from error
+
+    def close(self) -> None:
+        """Do nothing: everything is on disk."""
+
+
+class TopicOffsetStore:
+    """Offsets in a compacted topic. Read as a whole at the start; nobody else may write it.
+
+    Args:
+        cluster: Where the topic is.
+        topic: Its name; made with 25 partitions, as Kafka makes it, if it is not there.
+        partitions: How many partitions a new topic has.
+        replication: How many replicas.
+
+    Raises:
+        ConnectError: It cannot be made or read.
+    """
+
+    def __init__(
+        self, cluster: Cluster, topic: str, partitions: int = 25, replication: int = 3
+    ) -> None:
+        self._topic = topic
+        self._table = _Table()
+        self._lock = threading.Lock()
+        cluster.ensure_topic(topic, partitions, replication, {"cleanup.policy": "compact"})
+        self._producer: Producer = cluster.producer()
+        self._read(cluster)
+
+    def _read(self, cluster: Cluster) -> None:
+        consumer = cluster.consumer("aliran-connect-offsets", {"enable.partition.eof": "true"})
+        try:
+            known = consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
+            left = set(known.partitions)
+            consumer.assign([KafkaPartition(self._topic, one, OFFSET_BEGINNING) for one in left])
+            while left:
+                for message in consumer.consume(500, timeout=TIMEOUT_S):
+                    error = message.error()
+                    if error is None:
+                        self._table.apply(message.key(), message.value())
+                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                        left.discard(message.partition() or 0)
+                    else:
+                        raise KafkaException(error)
+        except KafkaException as error:
+            raise ConnectError(
+                f"the offsets in topic {self._topic!r} cannot be read: {error.args[0].str()}"
+            ) from error
+        finally:
+            consumer.close()
+
+    def get(self, connector: str, partition: Partition) -> dict[str, Any] | None:
+        """Return an offset, None for none."""
+        with self._lock:
+            return self._table.get(connector, partition)
+
+    def all(self, connector: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Return all partitions and offsets of a connector."""
+        with self._lock:
+            return self._table.all(connector)
+
+    def put(self, connector: str, offsets: Iterable[tuple[Partition, Offset | None]]) -> None:
+        """Write offsets, and return when the broker has them."""
+        failures: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, _message: Message[bytes, bytes]) -> None:
+            if error is not None:
+                failures.append(error)
+
+        with self._lock:
+            rows = [
+                (
+                    self._table.key_of(connector, partition),
+                    None if offset is None else _json(offset),
+                )
+                for partition, offset in offsets
+            ]
+            for key, value in rows:
+                self._producer.produce(self._topic, value, key, on_delivery=delivered)
+            left = self._producer.flush(TIMEOUT_S)
+            if failures or left:
+                why = failures[0].str() if failures else "no answer in time"
+                raise ConnectError(f"offsets cannot be written to {self._topic!r}: {why}")
+            for key, value in rows:
+                self._table.apply(key, value)
+
+    def close(self) -> None:
+        """Let go of the producer."""
+        self._producer.flush(1)
