@@ -20,8 +20,8 @@ from aliran.core.errors import AliranError
 def run_worker(worker: Path, connectors: Sequence[Path]) -> int:
     """Serve until SIGINT or SIGTERM; return the exit status.
 
-    Prints one line on standard output once clients can connect. What keeps it from starting, a wrong
-    connector included, is said in one line on standard error, with status 1.
+    Prints one line on standard output once clients can connect. What keeps it from starting, a
+    wrong connector included, is said in one line on standard error, with status 1.
 
     Args:
         worker: Properties of the worker.

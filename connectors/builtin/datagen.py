@@ -20,20 +20,7 @@ from aliran.connectors.config.values import at_least, invalid
 from aliran.connectors.errors import ConfigError
 
 _KINDS = ("sequence", "timestamp", "boolean", "int", "float", "uuid", "word")
-_WORDS = [
-    "amber",
-    "birch",
-    "cedar",
-    "delta",
-    "ember",
-    "flint",
-    "grove",
-    "harbor",
-    "indigo",
-    "juniper",
-    "kelp",
-    "lark",
-]
+_WORDS = ["amber", "birch", "cedar", "delta", "ember", "flint", "grove", "harbor", "kelp", "lark"]
 _START_MS = 1_700_000_000_000
 
 

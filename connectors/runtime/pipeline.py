@@ -70,9 +70,8 @@ class Pipeline:
     def _transformed(self, record: Any, raw: Callable[[], Raw | None]) -> Any:
         """Return the record behind all transformations; None if it is dropped or fails."""
         for one in self._transformations:
-            _, record = self._run(
-                Stage.TRANSFORMATION, one.transformation, partial(one.apply, record), raw
-            )
+            step = partial(one.apply, record)
+            _, record = self._run(Stage.TRANSFORMATION, one.transformation, step, raw)
             if record is None:
                 return None
         return record
@@ -80,7 +79,7 @@ class Pipeline:
     # ------------------------------------------------------------------ sources
 
     def to_kafka(self, record: SourceRecord) -> ProducerRow | None:
-        """Return what is to be produced; None if the record is dropped, or fails and is tolerated."""
+        """Return what is to be produced; None if the record is dropped, or fails tolerably."""
 
         def raw() -> Raw:
             key, value = (

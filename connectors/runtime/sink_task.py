@@ -1,7 +1,7 @@
 """The loop of a sink task: consume → convert → transform → put; offsets behind `pre_commit`.
 
-Kafka: `WorkerSinkTask`. Offsets are those of the consumer group `connect-<name>`. A batch whose `put`
-ends in a retriable error is put again as it is, its partitions paused meanwhile.
+Kafka: `WorkerSinkTask`. Offsets are those of the consumer group `connect-<name>`. A batch whose
+`put` ends in a retriable error is put again as it is, its partitions paused meanwhile.
 """
 
 from __future__ import annotations

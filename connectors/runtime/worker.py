@@ -1,4 +1,4 @@
-"""Puts tasks together: plugin, configuration, converters, transformations, reporters (Kafka: `Worker`)."""
+"""Puts tasks together: converters, transformations, reporters. Kafka: `Worker`."""
 
 from __future__ import annotations
 
