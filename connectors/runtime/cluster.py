@@ -203,8 +203,9 @@ class Cluster:
         Raises:
             ConnectError: It has members, or the cluster refuses.
         """
+        admin = self.admin()  # a client that nobody holds is gone before it answers
         try:
-            self.admin().delete_consumer_groups([group_id])[group_id].result(TIMEOUT_S)
+            admin.delete_consumer_groups([group_id])[group_id].result(TIMEOUT_S)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
                 raise ConnectError(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aliran.connectors.api.connector import SinkConnector, SourceConnector
-from aliran.connectors.errors import ConfigError
+from aliran.connectors.errors import ConfigError, ConnectError
 from aliran.connectors.runtime.plugins import Plugin
 from aliran.connectors.runtime.worker import Worker
 from aliran.core.types import TopicPartition
@@ -48,7 +49,7 @@ class OffsetChanges:
         ]
 
     def _topics(self, config: Mapping[str, str | None]) -> list[str]:
-        """Return a sink's topics; for a pattern all: those that it does not match have no offsets."""
+        """Return a sink's topics; all there are for a pattern: others have no offsets."""
         props = self._worker.resolved(config)
         if props.get("topics.regex"):
             return self._worker.cluster.topics()
@@ -69,12 +70,12 @@ class OffsetChanges:
         pairs = [_pair(row) for row in rows]
         if plugin.kind == "source":
             assert isinstance(connector, SourceConnector)
-            known = connector.alter_offsets(props, pairs)
+            known = _asked(partial(connector.alter_offsets, props, pairs))
             self._worker.offsets.put(name, pairs)
         else:
             assert isinstance(connector, SinkConnector)
             offsets = {_sink_partition(one): _sink_offset(offset) for one, offset in pairs}
-            known = connector.alter_offsets(props, offsets)
+            known = _asked(partial(connector.alter_offsets, props, offsets))
             self._worker.cluster.alter_group(f"connect-{name}", offsets)
         return _message("altered", known=known)
 
@@ -88,14 +89,22 @@ class OffsetChanges:
         connector = plugin.make()
         if plugin.kind == "source":
             rows = [(partition, None) for partition, _ in self._worker.offsets.all(name)]
-            known = connector.alter_offsets(props, rows)
+            known = _asked(partial(connector.alter_offsets, props, rows))
             self._worker.offsets.put(name, rows)
         else:
             group = f"connect-{name}"
             found = self._worker.cluster.committed(group, self._topics(config))
-            known = connector.alter_offsets(props, dict.fromkeys(found))
+            known = _asked(partial(connector.alter_offsets, props, dict.fromkeys(found)))
             self._worker.cluster.delete_group(group)
         return _message("reset", known=known)
+
+
+def _asked(connector: Callable[[], bool]) -> bool:
+    """Return what the connector says of offsets; what it refuses is the user's mistake."""
+    try:
+        return connector()
+    except ConnectError as error:
+        raise ConfigError(f"the connector refuses these offsets: {error}") from error
 
 
 def _message(what: str, *, known: bool) -> str:

@@ -322,7 +322,8 @@ class WorkerSinkTask(WorkerTask):
 
     def _give_up(self, partitions: list[KafkaPartition]) -> None:
         gone = {TopicPartition(one.topic, one.partition) for one in partitions}
-        self._task.close(gone & self.assigned)
+        if mine := gone & self.assigned:
+            self._task.close(mine)
         self.assigned -= gone
         self._is_paused -= gone
         for table in (self._ends, self._batch_ends, self._committed):
