@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -99,7 +99,7 @@ def _made(kind: Any, dice: random.Random, number: int, task: int) -> Any:
         low, high = kind["min"], kind["max"]
         whole = isinstance(low, int) and isinstance(high, int)
         return dice.randint(low, high) if whole else round(dice.uniform(low, high), 6)
-    made = {
+    made: dict[str, Callable[[], Any]] = {
         "sequence": lambda: number,
         "timestamp": lambda: _START_MS + number * 1000 + task,
         "boolean": lambda: dice.random() < 0.5,

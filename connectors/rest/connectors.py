@@ -164,7 +164,7 @@ class ConnectorRoutes:
 
     def _offsets(self, _request: HttpRequest, name: str) -> Answer:
         kind = self._herder.info(name)["type"]
-        rows = self._herder.offsets.list(name, kind, self._herder.config(name))
+        rows = self._herder.offsets.listed(name, kind, self._herder.config(name))
         return Answer({"offsets": rows})
 
     def _alter_offsets(self, request: HttpRequest, name: str) -> Answer:

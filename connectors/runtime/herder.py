@@ -11,14 +11,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-from aliran.connectors.api.connector import Connector
 from aliran.connectors.errors import AlreadyExistsError, ConfigError, ConnectError, NotFoundError
+from aliran.connectors.runtime.lifecycle import Entry, Lifecycle
 from aliran.connectors.runtime.offset_changes import OffsetChanges
 from aliran.connectors.runtime.plugins import Plugin
-from aliran.connectors.runtime.status import State, Status, trace_of
+from aliran.connectors.runtime.status import State, Status
 from aliran.connectors.runtime.task import TaskId, WorkerTask
 from aliran.connectors.runtime.validation import Findings, validate
 from aliran.connectors.runtime.worker import Worker
@@ -32,29 +31,6 @@ class ConflictError(ConnectError):
     """Something else is going on with the connector; the message says what."""
 
     retriable = True
-
-
-@dataclass(slots=True)
-class _Restarts:
-    """How often a task was started again by itself."""
-
-    attempts: int = 0
-    due: float | None = None
-    started: float = 0.0
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One connector."""
-
-    config: dict[str, str | None]
-    plugin: Plugin
-    target: State
-    connector: Connector | None = None
-    tasks: dict[int, WorkerTask] = field(default_factory=dict)
-    task_props: list[dict[str, str]] = field(default_factory=list)
-    restarts: dict[int, _Restarts] = field(default_factory=dict)
-    busy: str | None = None
 
 
 class _Context:
@@ -82,8 +58,9 @@ class StandaloneHerder:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self._life = Lifecycle(worker, lambda name: _Context(self, name))
         self._lock = threading.RLock()
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._topics: dict[str, dict[str, None]] = {}
         self._closing = threading.Event()
         self.offsets: OffsetChanges = OffsetChanges(worker)
@@ -102,7 +79,7 @@ class StandaloneHerder:
         with self._lock:
             return list(self._entries)
 
-    def _entry(self, name: str, message: str = "Connector {} not found") -> _Entry:
+    def _entry(self, name: str, message: str = "Connector {} not found") -> Entry:
         entry = self._entries.get(name)
         if entry is None:
             raise NotFoundError(message.format(name))
@@ -130,7 +107,7 @@ class StandaloneHerder:
             for number, props in enumerate(entry.task_props)
         ]
 
-    def _shown(self, entry: _Entry, props: Mapping[str, str]) -> dict[str, str]:
+    def _shown(self, entry: Entry, props: Mapping[str, str]) -> dict[str, str]:
         """Return a task's configuration with placeholders in place of their values."""
         resolved = self._worker.resolved(entry.config)
         shown = dict(props)
@@ -270,15 +247,15 @@ class StandaloneHerder:
                         f"Connector {name} is a {known.plugin.kind}: it cannot become a "
                         f"{plugin.kind}. Delete it first"
                     )
-                self._stop_all(name, known)
-            entry = _Entry(config, plugin, target or (known.target if known else State.RUNNING))
+                self._life.stop_all(name, known)
+            entry = Entry(config, plugin, target or (known.target if known else State.RUNNING))
             entry.busy = "a new configuration"
             with self._lock:
                 if known is None and name in self._entries:
                     raise AlreadyExistsError(f"Connector {name} already exists")
                 self._entries[name] = entry
             try:
-                self._start(name, entry)
+                self._life.start(name, entry)
             finally:
                 entry.busy = None
         return known is None, self.info(name)
@@ -293,7 +270,7 @@ class StandaloneHerder:
         """Stop a connector and forget it; its offsets stay, as with Kafka."""
         with self._change(name, "deletion"):
             entry = self._entry(name)
-            self._stop_all(name, entry)
+            self._life.stop_all(name, entry)
             with self._lock:
                 self._entries.pop(name, None)
             self._topics.pop(name, None)
@@ -306,17 +283,17 @@ class StandaloneHerder:
             entry = self._entry(name, "Unknown connector {}")
             was, entry.target = entry.target, target
             if target is State.STOPPED:
-                self._stop_all(name, entry)
+                self._life.stop_all(name, entry)
                 entry.task_props = []
-                self._say(name, entry, State.STOPPED)
+                self._life.say(name, entry, State.STOPPED)
             elif was is State.STOPPED:
-                self._start(name, entry)
+                self._life.start(name, entry)
             else:
                 for task in entry.tasks.values():
                     (task.pause if target is State.PAUSED else task.resume)()
                 status = self._worker.board.get(name)
                 if status is None or status.state is not State.FAILED:
-                    self._say(name, entry, target)
+                    self._life.say(name, entry, target)
 
     def restart(self, name: str, *, include_tasks: bool, only_failed: bool) -> dict[str, Any]:
         """Restart a connector, and its tasks if wanted; return its status as it was picked."""
@@ -334,17 +311,17 @@ class StandaloneHerder:
             ]
             connector_too = picked(board.get(name))
             if connector_too:
-                self._say(name, entry, State.RESTARTING)
+                self._life.say(name, entry, State.RESTARTING)
             for number in again:
                 board.put(name, number, Status(State.RESTARTING, version=entry.plugin.version))
             plan = self.status(name)
             if connector_too:
-                self._stop_connector(entry)
-                self._start_connector(name, entry)
+                self._life.stop_connector(entry)
+                self._life.start_connector(name, entry)
             for number in again:
-                self._restart_task(name, entry, number)
+                self._life.restart_task_of(name, entry, number)
             if connector_too and not entry.tasks and entry.target is not State.STOPPED:
-                self._start_tasks(name, entry)
+                self._life.start_tasks(name, entry)
         return plan
 
     def restart_task(self, name: str, task: int) -> None:
@@ -353,7 +330,7 @@ class StandaloneHerder:
             entry = self._entry(name)
             if not 0 <= task < len(entry.task_props):
                 raise NotFoundError(f"Unknown task: {name}-{task}")
-            self._restart_task(name, entry, task)
+            self._life.restart_task_of(name, entry, task)
 
     def reconfigure_tasks(self, name: str) -> None:
         """Ask a connector for its tasks again, and start them anew if they differ."""
@@ -363,7 +340,7 @@ class StandaloneHerder:
                 with self._change(name, "new tasks"):
                     entry = self._entries.get(name)
                     if entry is not None and entry.connector and entry.target is not State.STOPPED:
-                        self._start_tasks(name, entry, only_if_changed=True)
+                        self._life.start_tasks(name, entry, only_if_changed=True)
                 return
             except ConflictError:
                 self._closing.wait(0.1)
@@ -372,9 +349,7 @@ class StandaloneHerder:
         """Note that a connector (not a task) has failed."""
         entry = self._entries.get(name)
         if entry is not None:
-            trace = self._worker.hiding(entry.config)(trace_of(error))
-            logger.error("connector %s failed:\n%s", name, trace)
-            self._say(name, entry, State.FAILED, trace)
+            self._life.failed(name, entry, error)
 
     def require_stopped(self, name: str) -> Plugin:
         """Return the plugin of a connector that is stopped.
@@ -402,130 +377,15 @@ class StandaloneHerder:
             for task in entry.tasks.values():
                 task.stop()
         for name, entry in entries:
-            self._stop_all(name, entry)
-
-    # ------------------------------------------------------------------ starting and stopping
-
-    def _say(self, name: str, entry: _Entry, state: State, trace: str | None = None) -> None:
-        self._worker.board.put(name, -1, Status(state, trace, entry.plugin.version))
-
-    def _start(self, name: str, entry: _Entry) -> None:
-        if entry.target is State.STOPPED:
-            self._say(name, entry, State.STOPPED)
-            return
-        if self._start_connector(name, entry):
-            self._start_tasks(name, entry)
-
-    def _start_connector(self, name: str, entry: _Entry) -> bool:
-        try:
-            connector: Connector = entry.plugin.make()
-            connector.initialize(_Context(self, name))
-            connector.start(self._worker.resolved(entry.config))
-        except Exception as error:
-            self.connector_failed(name, error)
-            return False
-        entry.connector = connector
-        self._say(name, entry, entry.target)
-        return True
-
-    def _start_tasks(self, name: str, entry: _Entry, *, only_if_changed: bool = False) -> None:
-        assert entry.connector is not None
-        most = int(entry.config.get("tasks.max") or 1)
-        try:
-            wanted = [dict(one) for one in entry.connector.task_configs(most)]
-            enforced = (entry.config.get("tasks.max.enforce") or "true").lower() == "true"
-            if len(wanted) > most and enforced:
-                raise ConnectError(
-                    f"The connector {name} has generated {len(wanted)} tasks, which is greater "
-                    f"than {most}, the maximum number of tasks it is configured to create."
-                )
-        except Exception as error:
-            self.connector_failed(name, error)
-            return
-        if only_if_changed and wanted == entry.task_props:
-            return
-        self._stop_tasks(name, entry)
-        entry.task_props = wanted
-        entry.restarts = {}
-        for number in range(len(wanted)):
-            self._start_task(name, entry, number)
-
-    def _start_task(self, name: str, entry: _Entry, number: int) -> None:
-        task_id = TaskId(name, number)
-        restarts = entry.restarts.setdefault(number, _Restarts())
-        restarts.started, restarts.due = time.monotonic(), None
-        board, version = self._worker.board, entry.plugin.version
-        board.put(name, number, Status(State.UNASSIGNED, version=version))
-        paused = entry.target is State.PAUSED
-        try:
-            task = self._worker.make_task(
-                task_id, entry.plugin, entry.config, entry.task_props[number], paused=paused
-            )
-        except Exception as error:
-            trace = self._worker.hiding(entry.config)(trace_of(error))
-            board.put(name, number, Status(State.FAILED, trace, version))
-            self.note_failure(task_id, error)
-            return
-        entry.tasks[number] = task
-        task.start()
-
-    def _restart_task(self, name: str, entry: _Entry, number: int) -> None:
-        self._end(entry.tasks.pop(number, None))
-        if entry.target is not State.STOPPED:
-            self._start_task(name, entry, number)
-
-    def _end(self, *tasks: WorkerTask | None) -> None:
-        """Stop tasks, all at once; those that do not end in time are left behind."""
-        timeout_s = self._worker.settings["task.shutdown.graceful.timeout.ms"] / 1000
-        deadline = time.monotonic() + timeout_s
-        running = [task for task in tasks if task is not None]
-        for task in running:
-            task.stop()
-        for task in running:
-            if not task.join(max(deadline - time.monotonic(), 0.0) + 0.1):
-                logger.warning(
-                    "task %s did not end within %s s and is left to itself",
-                    task.setup.id,
-                    timeout_s,
-                )
-
-    def _stop_tasks(self, name: str, entry: _Entry) -> None:
-        tasks, entry.tasks = list(entry.tasks.values()), {}
-        entry.restarts = {}
-        self._end(*tasks)
-        for number in self._worker.board.tasks(name):
-            self._worker.board.forget(name, number)
-
-    def _stop_connector(self, entry: _Entry) -> None:
-        connector, entry.connector = entry.connector, None
-        if connector is not None:
-            try:
-                connector.stop()
-            except Exception:
-                logger.exception("a connector failed while it was being stopped")
-
-    def _stop_all(self, name: str, entry: _Entry) -> None:
-        self._stop_tasks(name, entry)
-        self._stop_connector(entry)
+            self._life.stop_all(name, entry)
 
     # ------------------------------------------------------------------ upkeep
 
     def note_failure(self, task_id: TaskId, error: BaseException) -> None:
         """Plan to start a task again that has failed; called on its thread."""
         entry = self._entries.get(task_id.connector)
-        if entry is None or isinstance(error, ConfigError):
-            return  # a wrong configuration stays wrong
-        config = self._worker.resolved(entry.config)
-        attempts = int(config.get("aliran.restart.attempts", "10"))
-        first = int(config.get("aliran.restart.backoff.ms", "1000")) / 1000
-        longest = int(config.get("aliran.restart.backoff.max.ms", "300000")) / 1000
-        restarts = entry.restarts.setdefault(task_id.task, _Restarts())
-        now = time.monotonic()
-        if now - restarts.started > longest:
-            restarts.attempts = 0
-        if restarts.attempts < attempts:
-            restarts.due = now + min(first * 2**restarts.attempts, longest)
-            restarts.attempts += 1
+        if entry is not None and not isinstance(error, ConfigError):
+            self._life.plan_restart(entry, task_id.task)  # a wrong configuration stays wrong
 
     def _keep_up(self) -> None:
         """Start failed tasks again, and have offsets stored, when it is time."""
@@ -551,7 +411,7 @@ class StandaloneHerder:
         except Exception:
             logger.exception("offsets of task %s could not be stored", task.setup.id)
 
-    def _restart_due(self, name: str, entry: _Entry, now: float) -> None:
+    def _restart_due(self, name: str, entry: Entry, now: float) -> None:
         due = [n for n, one in entry.restarts.items() if one.due is not None and one.due <= now]
         if not due:
             return
@@ -560,6 +420,6 @@ class StandaloneHerder:
                 for number in due:
                     if self._entries.get(name) is entry and number < len(entry.task_props):
                         logger.warning("task %s-%s is started again", name, number)
-                        self._restart_task(name, entry, number)
+                        self._life.restart_task_of(name, entry, number)
         except ConflictError:
             return  # next time

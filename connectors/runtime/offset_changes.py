@@ -30,7 +30,7 @@ class OffsetChanges:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
-    def list(
+    def listed(
         self, name: str, plugin_kind: str, config: Mapping[str, str | None]
     ) -> list[dict[str, Any]]:
         """Return the offsets of a connector."""

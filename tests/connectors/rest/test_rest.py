@@ -17,7 +17,7 @@ def config(lines: Path, topic: str) -> dict[str, str]:
 
 
 def test_a_connector_is_made_and_described(connect: Connect, lines: Path) -> None:
-    body = {"name": "made", "config": config(lines, "made")}
+    body: dict[str, Any] = {"name": "made", "config": config(lines, "made")}
 
     answer = connect.rest.post("/connectors", json=body)
 
