@@ -153,7 +153,9 @@ class Cluster:
             consumer.close()
 
     def alter_group(self, group_id: str, offsets: Mapping[TopicPartition, int | None]) -> None:
-        """Set committed offsets of a group without members; None forgets one.
+        """Set committed offsets of a group without members; None is the start of a partition.
+
+        librdkafka cannot delete a single offset, which would mean the same.
 
         Raises:
             ConnectError: A topic or partition does not exist, or the group has members.
@@ -169,9 +171,8 @@ class Cluster:
                     raise NotFoundError(f"there is no partition {partition} on this cluster")
             consumer.commit(
                 offsets=[
-                    KafkaPartition(*partition, offset)
-                    for partition, offset in offsets.items()
-                    if offset is not None
+                    KafkaPartition(*one, _start(consumer, one) if offset is None else offset)
+                    for one, offset in offsets.items()
                 ],
                 asynchronous=False,
             )
@@ -179,21 +180,6 @@ class Cluster:
             raise ConnectError(
                 f"the offsets of {group_id} cannot be set: {error.args[0].str()}"
             ) from error
-        finally:
-            consumer.close()
-        forget = [partition for partition, offset in offsets.items() if offset is None]
-        if forget:
-            self._forget(group_id, forget)
-
-    def _forget(self, group_id: str, partitions: list[TopicPartition]) -> None:
-        """Go back to the start of partitions: librdkafka cannot delete an offset."""
-        consumer = self.consumer(group_id)
-        try:
-            starts = [
-                KafkaPartition(*one, consumer.get_watermark_offsets(KafkaPartition(*one))[0])
-                for one in partitions
-            ]
-            consumer.commit(offsets=starts, asynchronous=False)
         finally:
             consumer.close()
 
@@ -211,6 +197,10 @@ class Cluster:
                 raise ConnectError(
                     f"the group {group_id} cannot be deleted: {error.args[0].str()}"
                 ) from error
+
+
+def _start(consumer: Consumer, partition: TopicPartition) -> int:
+    return int(consumer.get_watermark_offsets(KafkaPartition(*partition), timeout=TIMEOUT_S)[0])
 
 
 def _log_error(error: KafkaError) -> None:
