@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -182,8 +183,13 @@ class TopicOffsetStore:
             known = consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
             left = set(known.partitions)
             consumer.assign([KafkaPartition(self._topic, one, OFFSET_BEGINNING) for one in left])
+            deadline = time.monotonic() + 10 * TIMEOUT_S
             while left:
-                for message in consumer.consume(500, timeout=TIMEOUT_S):
+                if time.monotonic() > deadline:
+                    raise ConnectError(
+                        f"the offsets in topic {self._topic!r} cannot be read in time"
+                    )
+                for message in consumer.consume(500, timeout=0.1):  # it waits for all 500
                     error = message.error()
                     if error is None:
                         self._table.apply(message.key(), message.value())
