@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from aliran.clients.kafka_errors import PARTITION_EOF
 from aliran.connectors.api.tasks import SinkTask
 from aliran.connectors.errors import ConnectError
 from aliran.connectors.records import SinkRecord
@@ -181,6 +182,8 @@ class WorkerSinkTask(WorkerTask):
         for message in messages:
             error = message.error()
             if error is not None:
+                if error.code() == PARTITION_EOF:
+                    continue
                 if error.code() not in _WAITED_FOR and (error.fatal() or not error.retriable()):
                     raise ConnectError(f"consuming failed: {error.str()}") from KafkaException(
                         error
