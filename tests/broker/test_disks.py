@@ -162,7 +162,7 @@ def test_power_cuts_lose_no_topic_and_repeat_no_producer_id(seed: int) -> None:
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)

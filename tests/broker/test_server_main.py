@@ -40,7 +40,7 @@ def test_signals_stop_it_cleanly_even_during_a_long_poll(
         client.send(fetch_request("tweets", 0, max_wait_ms=60_000), 12)
         process.send_signal(number)
         assert client.receive()[1].responses[0].partitions[0].error_code == 0
-    output, errors = process.communicate(timeout=10)
+    output, errors = process.communicate(timeout=60)
     assert (process.returncode, output, errors) == (0, "", "")
     assert (tmp_path / ".kafka_cleanshutdown").exists()
 
@@ -52,12 +52,12 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
         for number in range(50):
             assert produce(client, "tweets", batch(str(number))).error_code == 0
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     process = start(tmp_path)
     with RawClient(address_of(process)) as client:
         assert values_of(fetch(client, "tweets", 0)) == [str(number) for number in range(50)]
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 0
 
 
@@ -73,7 +73,7 @@ def test_what_keeps_it_from_starting_is_one_line(
     tmp_path: Path, listen: str, config: list[str], message: str
 ) -> None:
     process = start(tmp_path, *config, listen=listen)
-    output, errors = process.communicate(timeout=10)
+    output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (1, "")
     (line,) = errors.splitlines()
     assert line.startswith("aliran broker: ")
@@ -84,8 +84,8 @@ def test_a_second_process_on_the_same_directory(tmp_path: Path) -> None:
     first = start(tmp_path)
     address_of(first)
     second = start(tmp_path)
-    _, errors = second.communicate(timeout=10)
+    _, errors = second.communicate(timeout=60)
     assert second.returncode == 1
     assert str(first.pid) in errors
     first.terminate()
-    first.communicate(timeout=10)
+    first.communicate(timeout=60)

@@ -83,7 +83,7 @@ class BrokerProcess:
         process, self._process = self._process, None
         assert process is not None
         process.send_signal(number)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=60)
         return output, errors, process.returncode
 
     def create_topic(self, name: str, partitions: int = 1, **configs: Any) -> str:

@@ -63,7 +63,7 @@ def send_until_read(app: App, topic: str, numbers: range, expected: Counter[str]
         producer.produce(topic, f"{topic} {number}", f"key-{number}")
         expected[f"{topic} {number}"] += 1
     assert producer.flush(10) == 0
-    out, deadline = app.config.application_id + "-out", time.monotonic() + 20
+    out, deadline = app.config.application_id + "-out", time.monotonic() + 60
     while True:
         app.wait_until_idle()
         found = Counter(value for _, value in app.read(out))
@@ -121,7 +121,7 @@ def test_tables_grow_with_the_topics(make_app: MakeApp) -> None:
         for topic in (first, topics.create("in-two", 2)):
             for key in "abc":
                 app.send(topic, key, "x")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             app.wait_until_idle()
             found = Counter(key for key, _ in app.read(f"{name}-out", value=int))
@@ -135,7 +135,7 @@ def test_tables_grow_with_the_topics(make_app: MakeApp) -> None:
 
 
 def wait_for_the_end(app: App) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         app.wait_until_idle()
 
