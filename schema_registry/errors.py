@@ -140,7 +140,9 @@ class ModeNotFoundError(RegistryError):
 class AssociationNotFoundError(RegistryError):
     """A resource has no association."""
 
-    status, error_code = 404, 40410
+    status: int = 404
+
+    error_code: int = 40410
 
     def __init__(self, resource: str) -> None:
         super().__init__(f"Association for '{resource}' not found.")
@@ -149,7 +151,9 @@ class AssociationNotFoundError(RegistryError):
 class AssociationForResourceExistsError(RegistryError):
     """A resource has an association of this type already, and it is another one."""
 
-    status, error_code = 409, 40903
+    status: int = 409
+
+    error_code: int = 40903
 
     def __init__(self, association_type: str, resource: str) -> None:
         super().__init__(
@@ -160,7 +164,9 @@ class AssociationForResourceExistsError(RegistryError):
 class AssociationForSubjectExistsError(RegistryError):
     """A subject that a resource is to own belongs to another one."""
 
-    status, error_code = 409, 40904
+    status: int = 409
+
+    error_code: int = 40904
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"An association already exists for subject '{subject}'")
@@ -169,7 +175,9 @@ class AssociationForSubjectExistsError(RegistryError):
 class StrongAssociationExistsError(RegistryError):
     """A subject is owned by another resource."""
 
-    status, error_code = 409, 40905
+    status: int = 409
+
+    error_code: int = 40905
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"A strong association already exists for subject '{subject}'")
@@ -178,7 +186,9 @@ class StrongAssociationExistsError(RegistryError):
 class NoActiveVersionError(RegistryError):
     """A subject has no version that an association could mean."""
 
-    status, error_code = 409, 40907
+    status: int = 409
+
+    error_code: int = 40907
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"No active (non-deleted) version exists for subject '{subject}'")
@@ -187,7 +197,9 @@ class NoActiveVersionError(RegistryError):
 class AssociationFrozenError(RegistryError):
     """An association cannot be changed."""
 
-    status, error_code = 409, 40908
+    status: int = 409
+
+    error_code: int = 40908
 
     def __init__(self, association_type: str, subject: str) -> None:
         super().__init__(
@@ -303,7 +315,9 @@ class ContextNotEmptyError(RegistryError):
 class InvalidAssociationError(RegistryError):
     """A property of an association cannot be what it is asked to be."""
 
-    status, error_code = 422, 42212
+    status: int = 422
+
+    error_code: int = 42212
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(

@@ -6,7 +6,7 @@ A schema's reader and writer are functions that are put together once and kept b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -44,7 +44,7 @@ class JsonConverter(Converter):
     """Data as JSON: `{"schema":…,"payload":…}`, or with `schemas.enable=false` the payload."""
 
     java_class = "org.apache.kafka.connect.json.JsonConverter"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             ConfigKey(
                 "schemas.enable",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from aliran.connectors.config.definition import ConfigDef, ConfigKey
 from aliran.connectors.converters.base import Converter
@@ -23,7 +23,7 @@ class StringConverter(Converter):
     """Any value as the text that Java gives for it; reads texts. Kafka: `StringConverter`."""
 
     java_class = "org.apache.kafka.connect.storage.StringConverter"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             ConfigKey(
                 "converter.encoding",

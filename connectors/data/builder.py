@@ -18,7 +18,7 @@ class SchemaBuilder:
     __slots__ = ("parts",)
 
     def __init__(self, of: Type) -> None:
-        self.parts = Parts(of, fields={})
+        self.parts: Parts = Parts(of, fields={})
 
     @classmethod
     def int8(cls) -> Self:

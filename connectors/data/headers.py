@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from aliran.connectors.data import logical
 from aliran.connectors.data.builder import (
@@ -68,7 +68,7 @@ class ConnectHeaders:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ConnectHeaders) and self._headers == other._headers
 
-    __hash__ = None  # type: ignore[assignment]  # they change
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # they change
 
     def __repr__(self) -> str:
         return f"ConnectHeaders({self._headers!r})"

@@ -36,7 +36,10 @@ def project(source: Schema, record: Any, target: Schema) -> Any:
 class SchemaProjector:
     """Kafka's name for `project`."""
 
-    project = staticmethod(project)
+    @staticmethod
+    def project(source: Schema, record: Any, target: Schema) -> Any:
+        """See `project`."""
+        return project(source, record, target)
 
 
 def _project_present(source: Schema, record: Any, target: Schema) -> Any:

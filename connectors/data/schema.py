@@ -50,7 +50,8 @@ class Type(Enum):
     MAP = "map"
     STRUCT = "struct"
 
-    __hash__ = object.__hash__  # members are looked up for each value; Enum's own hash is slow
+    def __hash__(self) -> int:  # members are looked up for each value; Enum's own hash is slow
+        return id(self)
 
     def __str__(self) -> str:
         return self.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from aliran.connectors.data.java import class_text, single_text, text_of
 from aliran.connectors.data.schema import Field, Schema, Type
@@ -151,7 +151,7 @@ class Struct:
             return False
         return self.schema == other.schema and self._values == other._values
 
-    __hash__ = None  # type: ignore[assignment]  # fields change
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # fields change
 
     def __repr__(self) -> str:
         pairs = zip(self.schema.fields, self._values, strict=True)

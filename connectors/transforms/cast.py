@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from aliran.connectors.config.definition import ConfigDef
 from aliran.connectors.data import logical
@@ -94,7 +94,7 @@ class Cast(PartTransformation):
     """Casts fields, or the whole key or value. Integers keep their low bits, as in Java."""
 
     java_class = PACKAGE + "Cast"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             names(
                 "spec",

@@ -27,7 +27,7 @@ class FieldPath:
     """
 
     def __init__(self, path: str, version: str) -> None:
-        self.steps = _split(path) if version.upper() == "V2" else [path]
+        self.steps: list[str] = _split(path) if version.upper() == "V2" else [path]
 
     def field_of(self, schema: Schema) -> Field | None:
         """Return the field, None where there is none."""

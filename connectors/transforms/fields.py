@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from aliran.connectors.config.definition import ConfigDef
 from aliran.connectors.data import builder as schemas
@@ -31,7 +31,9 @@ class ExtractField(PartTransformation):
     """Replaces the key or value by one of its fields; None stays None."""
 
     java_class = PACKAGE + "ExtractField"
-    definition = ConfigDef([text("field", "Field name to extract."), REPLACE_NULL, SYNTAX])
+    definition: ClassVar[ConfigDef] = ConfigDef(
+        [text("field", "Field name to extract."), REPLACE_NULL, SYNTAX]
+    )
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Take `field`, `field.syntax.version` and `replace.null.with.default`."""
@@ -65,7 +67,9 @@ class HoistField(PartTransformation):
     """Wraps the key or value into a struct, or a dict, of one field."""
 
     java_class = PACKAGE + "HoistField"
-    definition = ConfigDef([text("field", "Name of the single field that will be created.")])
+    definition: ClassVar[ConfigDef] = ConfigDef(
+        [text("field", "Name of the single field that will be created.")]
+    )
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Take `field`."""
@@ -107,7 +111,7 @@ class InsertField(PartTransformation):
     """Adds fields with the record's topic, partition, offset or time, or with a text."""
 
     java_class = PACKAGE + "InsertField"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             *(
                 text(f"{source}.field", f"Field name for the {source}." + _OPTIONALITY, None)
@@ -213,7 +217,7 @@ class ReplaceField(PartTransformation):
     """Filters and renames fields."""
 
     java_class = PACKAGE + "ReplaceField"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             names("exclude", "Fields to exclude; it takes precedence over include.", []),
             names("include", "Fields to include. If given, only these are used.", []),
@@ -266,7 +270,7 @@ class ValueToKey(PartTransformation):
     """Makes the key of fields of the value."""
 
     java_class = PACKAGE + "ValueToKey"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [names("fields", "Field names on the record value to take as the key."), REPLACE_NULL]
     )
 

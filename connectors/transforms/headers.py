@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from aliran.connectors.config.definition import ConfigDef
 from aliran.connectors.config.values import one_of
@@ -33,7 +33,9 @@ class DropHeaders(Transformation):
     """Removes headers by name."""
 
     java_class = PACKAGE + "DropHeaders"
-    definition = ConfigDef([names("headers", "The names of the headers to be removed.")])
+    definition: ClassVar[ConfigDef] = ConfigDef(
+        [names("headers", "The names of the headers to be removed.")]
+    )
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Take `headers`."""
@@ -50,7 +52,7 @@ class InsertHeader(Transformation):
     """Adds one header, whose value is of the type that it looks like."""
 
     java_class = PACKAGE + "InsertHeader"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             text("header", "The name of the header.", validator=not_none),
             text("value.literal", "The value of the header on all records.", validator=not_none),
@@ -72,7 +74,7 @@ class HeaderFrom(PartTransformation):
     """Copies or moves fields into headers."""
 
     java_class = PACKAGE + "HeaderFrom"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             names("fields", "Fields that are copied or moved.", validator=non_empty_list),
             names("headers", "Names of the headers, in the same order.", validator=non_empty_list),

@@ -44,7 +44,9 @@ class HasHeaderKey(Predicate):
     """Whether a record has a header of a name."""
 
     java_class = PACKAGE + "predicates.HasHeaderKey"
-    definition = ConfigDef([text("name", "The header name.", validator=not_empty)])
+    definition: ClassVar[ConfigDef] = ConfigDef(
+        [text("name", "The header name.", validator=not_empty)]
+    )
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Take `name`."""
@@ -74,7 +76,7 @@ class TopicNameMatches(Predicate):
     """Whether the topic's name matches a pattern of Java in full."""
 
     java_class = PACKAGE + "predicates.TopicNameMatches"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [text("pattern", "A Java regular expression for topic names.", validator=_check_pattern)]
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from aliran.connectors.config.definition import ConfigDef
 from aliran.connectors.data.date_format import DateFormat
@@ -16,7 +16,7 @@ class RegexRouter(Transformation):
     """Renames topics that a pattern of Java matches in full."""
 
     java_class = PACKAGE + "RegexRouter"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             text("regex", "Regular expression to use for matching.", validator=check_regex),
             text("replacement", "Replacement string."),
@@ -43,7 +43,7 @@ class TimestampRouter(Transformation):
     """Names the topic by its old name and the record's time."""
 
     java_class = PACKAGE + "TimestampRouter"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             text("topic.format", "The new name: ${topic}, ${timestamp}.", "${topic}-${timestamp}"),
             text("timestamp.format", "A pattern of SimpleDateFormat, in UTC.", "yyyyMMdd"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from aliran.connectors.config.definition import ConfigDef, ConfigKey
 from aliran.connectors.config.values import Type as Kind
@@ -35,7 +35,9 @@ class Flatten(PartTransformation):
     """Brings nested structs and dicts to one level; arrays stay as they are."""
 
     java_class = PACKAGE + "Flatten"
-    definition = ConfigDef([text("delimiter", "What stands between names of fields.", ".")])
+    definition: ClassVar[ConfigDef] = ConfigDef(
+        [text("delimiter", "What stands between names of fields.", ".")]
+    )
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Take `delimiter`."""
@@ -126,7 +128,7 @@ class SetSchemaMetadata(PartTransformation):
     """Sets the name, the version, or both, of the schema."""
 
     java_class = PACKAGE + "SetSchemaMetadata"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             text("schema.name", "Schema name to set.", None),
             ConfigKey("schema.version", Kind.INT, None, "Schema version to set."),
@@ -197,7 +199,7 @@ class MaskField(PartTransformation):
     """Replaces fields by nothing (0, false, the empty text), or by a replacement."""
 
     java_class = PACKAGE + "MaskField"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             names("fields", "Names of fields to mask."),
             text("replacement", "Replacement for numbers and texts.", None, not_empty),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from aliran.connectors.config.definition import ConfigDef
 from aliran.connectors.config.values import one_of
@@ -81,7 +81,7 @@ class TimestampConverter(PartTransformation):
     """Converts a field, or the whole key or value, from one form of time to another."""
 
     java_class = PACKAGE + "TimestampConverter"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             text("field", "The field; empty if the whole value is a time.", ""),
             text(
