@@ -1,4 +1,4 @@
-"""The schema registry: registrations and look-ups over HTTP, start-up with many schemas, memory.
+"""The schema registry: requests over HTTP, start-up with many schemas, memory; its serdes.
 
 `python benchmarks/registry.py` starts `aliran registry` as a process of its own and measures from
 outside, with keep-alive connections. Client and registry share the machine's cores; the registry
@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.measure import OtherWork, machine, save, spread
+from benchmarks.measure import OtherWork, in_child, machine, save, spread
 
 from aliran.broker.embedded import EmbeddedBroker
 from aliran.clients.embedded import EmbeddedTransport
@@ -33,6 +33,7 @@ from aliran.schema_registry.models import Registered, Schema
 
 _READY = "aliran registry ready: "
 _CONNECTIONS = 16
+_DIRECTIONS = ("encode", "decode")
 _FIELDS = (
     ("id", "long"),
     ("user", "string"),
@@ -152,6 +153,22 @@ def memory_mb(pid: int) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used."""
+    words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def serdes() -> list[dict[str, Any]]:
+    """Measure and print the serdes; return what to save."""
+    found = in_child(Path(__file__).with_name("registry_serdes.py"))
+    print("µs a record, least (median): encode, decode")
+    for name, took in found.items():
+        shown = (f"{took[w + '_least']:.2f} ({took[w + '_median']:.2f})" for w in _DIRECTIONS)
+        print(f"  {name:<24} {' '.join(f'{each:>14}' for each in shown)}")
+    return [{"name": f"serde {name}", **took} for name, took in found.items()]
+
+
 def main() -> None:
     """Measure, print, and save."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -171,13 +188,25 @@ def main() -> None:
             print(f"{name}: {spread(per_s)} a second, {spread(cpu_us)} us of its processor time")
     with tempfile.TemporaryDirectory() as data:
         fill(data, arguments.schemas)
-        starts = []
+        starts, worked = [], []
         for _ in range(arguments.runs):
             with server(data) as (_, pid, seconds):
                 starts.append(seconds)
+                worked.append(cpu_seconds(pid))
                 memory = memory_mb(pid)
-        print(f"start with {arguments.schemas:,} schemas: {spread(starts, 2)} s; {memory:.0f} MB")
-        rows.append({"name": "registry start", "seconds": starts, "memory_mb": memory})
+        print(
+            f"start with {arguments.schemas:,} schemas: {spread(starts, 2)} s, "
+            f"of CPU time {spread(worked, 2)} s; {memory:.0f} MB"
+        )
+        rows.append(
+            {
+                "name": "registry start",
+                "seconds": starts,
+                "cpu_seconds": worked,
+                "memory_mb": memory,
+            }
+        )
+    rows += serdes()
     print(other.sentence())
     save(rows)
 
