@@ -1,7 +1,7 @@
 """What a serde with schemas costs a record, beside the library that it stands on, used barely.
 
-`python benchmarks/registry_serdes.py` prints µs a record as JSON; `registry.py` beside it runs it in
-a process of its own. The measurements take turns, in rounds so short that some of them run without
+`python benchmarks/registry_serdes.py` prints µs a record as JSON; `registry.py` beside it runs it
+in a process of its own. Measurements take turns, in rounds so short that some of them run without
 being disturbed: the least of each is what counts, the more so on a busy machine.
 """
 
