@@ -153,12 +153,6 @@ def memory_mb(pid: int) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has used."""
-    words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def serdes() -> list[dict[str, Any]]:
     """Measure and print the serdes; return what to save."""
     found = in_child(Path(__file__).with_name("registry_serdes.py"))
@@ -196,7 +190,7 @@ def main() -> None:
                 memory = memory_mb(pid)
         print(
             f"start with {arguments.schemas:,} schemas: {spread(starts, 2)} s, "
-            f"of CPU time {spread(worked, 2)} s; {memory:.0f} MB"
+            f"of processor time {spread(worked, 2)} s; {memory:.0f} MB"
         )
         rows.append(
             {

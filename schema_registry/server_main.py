@@ -42,11 +42,17 @@ def run_server(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     try:
+        made = read_config(settings)
+        if made.kafka and bootstrap_servers is None:
+            raise ConfigError(
+                f"there is no setting {', '.join(made.kafka)}; those of librdkafka are for a "
+                "cluster: give --bootstrap-servers as well"
+            )
         with RegistryServer(
             listen=listen,
             data_dir=data_dir,
             bootstrap_servers=bootstrap_servers,
-            config=read_config(settings),
+            config=made,
         ) as server:
             where = (
                 f"schemas on {bootstrap_servers}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, TypeVar
 
 from aliran.core.errors import AliranError, ConfigError
 from aliran.schema_registry.client.calls import RegisteredSchema
-from aliran.schema_registry.client.errors import RegistryAnswerError
+from aliran.schema_registry.client.errors import RegistryAnswerError, RegistryClientError
 from aliran.schema_registry.client.synchronous import SchemaRegistryClient
 from aliran.schema_registry.models import Schema
 from aliran.schema_registry.serdes import wire
@@ -161,6 +161,19 @@ class RegistrySerde(Serde[T]):
         except Exception as error:
             raise self.deserialization_error(data, error) from error
         return found
+
+    def serialization_error(self, value: object, cause: Exception) -> SerializationError:
+        """Return the error to raise; what the registry said is no fault of the value."""
+        return self._unreachable(cause) or super().serialization_error(value, cause)
+
+    def deserialization_error(self, data: object, cause: Exception) -> SerializationError:
+        """Return the error to raise; what the registry said is no fault of the data."""
+        return self._unreachable(cause) or super().deserialization_error(data, cause)
+
+    def _unreachable(self, cause: Exception) -> SerializationError | None:
+        if isinstance(cause, RegistryClientError):
+            return SerializationError(f"{self.name} has no schema: {cause}", serde_name=self.name)
+        return None
 
     form = ""
     """Form of the schemas that readers ask for."""

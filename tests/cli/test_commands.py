@@ -37,12 +37,20 @@ def aliran(*words: str, stdin: str = "", cwd: Path | None = None) -> tuple[int, 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
-    for command in ("broker", "demo", "topics", "produce", "consume", "version"):
+    for command in ("broker", "registry", "demo", "topics", "produce", "consume", "version"):
         assert f" {command} " in printed
 
 
 @pytest.mark.parametrize(
-    "command", [["broker"], ["demo", "trending"], ["topics", "create"], ["produce"], ["consume"]]
+    "command",
+    [
+        ["broker"],
+        ["registry"],
+        ["demo", "trending"],
+        ["topics", "create"],
+        ["produce"],
+        ["consume"],
+    ],
 )
 def test_help_of_a_command_has_an_example(
     command: list[str], capsys: pytest.CaptureFixture[str]
@@ -101,6 +109,24 @@ def test_a_broker_that_cannot_start_says_why_in_one_line(words: list[str], tmp_p
     assert printed == ""
     assert len(complaint.splitlines()) == 1
     assert complaint.startswith("aliran")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--compatibility", "BACK"], "no compatibility level 'BACK'"),
+        (["--access", "nope.toml"], "nope.toml cannot be read"),
+        (["-c", "max_body_byte=1"], "no setting max_body_byte"),
+    ],
+)
+def test_a_registry_that_cannot_start_says_why_in_one_line(
+    words: list[str], reason: str, tmp_path: Path
+) -> None:
+    status, out, err = aliran("registry", "--listen", "127.0.0.1:0", *words, cwd=tmp_path)
+    assert (status, out) == (1, "")
+    assert err.startswith("aliran registry: ")
+    assert reason in err
+    assert err.count("\n") == 1
 
 
 def test_key_values_takes_the_first_equals_sign() -> None:

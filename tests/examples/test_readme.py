@@ -26,11 +26,11 @@ def programs() -> list[tuple[str, str]]:
     ]
 
 
-def test_both_programs_are_there() -> None:
-    assert len(programs()) == 2
+def test_all_programs_are_there() -> None:
+    assert len(programs()) == 3
 
 
-@pytest.mark.parametrize(("program", "shown"), programs(), ids=["dsl", "function"])
+@pytest.mark.parametrize(("program", "shown"), programs(), ids=["dsl", "function", "schemas"])
 def test_a_program_prints_what_the_readme_shows(program: str, shown: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],

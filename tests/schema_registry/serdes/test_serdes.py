@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,6 +16,7 @@ import msgspec
 import pytest
 
 from aliran.core.errors import ConfigError
+from aliran.schema_registry import serdes
 from aliran.schema_registry.client import RegistryAnswerError, SchemaRegistryClient
 from aliran.schema_registry.models import Reference, Schema
 from aliran.schema_registry.serdes import AvroSerde, JsonSchemaSerde
@@ -234,6 +236,27 @@ def test_fields_have_descriptions_and_earlier_names(client: Any) -> None:
     assert client.versions("tea-value") == [1, 2]
     found: Any = class_for(client.version("tea-value"), client)
     assert avro_schema(found) == avro_schema(Renamed)
+
+
+def test_a_registry_that_is_away_is_told() -> None:
+    with RegistryServer() as server:
+        made = AvroSerde(Point, server.url).for_topic("points", is_key=False)
+    with pytest.raises(SerializationError) as error:
+        made.serialize(Point(1))
+    assert str(error.value).startswith(
+        "AvroSerde(Point) has no schema: no schema registry answered"
+    )
+    with pytest.raises(SerializationError, match="has no schema: no schema registry answered"):
+        made.deserialize(b"\0\0\0\0\1\2")
+
+
+def test_a_package_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastavro", None)
+    monkeypatch.delitem(sys.modules, "aliran.schema_registry.serdes.avro")
+    with pytest.raises(
+        ConfigError, match=r"needs the package fastavro: pip install 'aliran\[avro\]'"
+    ):
+        _ = serdes.AvroSerde
 
 
 def test_unknown_options_are_told(client: Any) -> None:
