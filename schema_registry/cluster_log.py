@@ -19,8 +19,8 @@ from aliran.clients.kafka_messages import to_columns
 from aliran.core.errors import AliranError
 from aliran.core.types import TopicPartition
 from aliran.schema_registry import records
-from aliran.schema_registry.errors import SchemaTooLargeError, StoreError, StoreTimeoutError
-from aliran.schema_registry.log import TOPIC, apply, check_topic, without_collecting
+from aliran.schema_registry.errors import StoreError, StoreTimeoutError
+from aliran.schema_registry.log import TOPIC, apply, check_topic, too_large, without_collecting
 from aliran.schema_registry.log import to_columns as rows_to_columns
 from aliran.schema_registry.records import Row
 from aliran.schema_registry.state import State
@@ -113,9 +113,7 @@ class ClusterLog:
             except AliranError as error:
                 cause = error.__cause__
                 if "size" in str(error).lower() and isinstance(cause, KafkaException):
-                    raise SchemaTooLargeError(
-                        "Register operation failed because schema is too large"
-                    ) from error
+                    raise too_large(error) from error
                 raise StoreError(f"writing to {self._partition} failed: {error}") from error
             self._wait_for(end, TIMEOUT_S)
 

@@ -20,9 +20,10 @@ from aliran.clients.transport import TopicSpec
 from aliran.core.errors import AliranError
 from aliran.core.types import Columns, TopicPartition
 from aliran.schema_registry import records
-from aliran.schema_registry.errors import StoreError
+from aliran.schema_registry.errors import SchemaTooLargeError, StoreError
 from aliran.schema_registry.records import Row
 from aliran.schema_registry.state import State
+from aliran.storage.errors import MessageTooLargeError
 
 logger: logging.Logger = logging.getLogger("aliran.schema_registry")
 
@@ -74,6 +75,11 @@ def check_topic(where: str, topic: str, partitions: int, policy: str) -> TopicPa
             "schemas when they grow old; set it to compact"
         )
     return TopicPartition(topic, 0)
+
+
+def too_large(error: AliranError) -> SchemaTooLargeError:
+    """Return what is said of rows that no record of the topic can hold."""
+    return SchemaTooLargeError(f"Register operation failed because schema is too large: {error}")
 
 
 @contextlib.contextmanager
@@ -148,6 +154,8 @@ class EmbeddedLog:
                 self._transport.send(to_columns(self._partition, rows))
                 self._transport.flush()
                 self._advance()
+        except MessageTooLargeError as error:
+            raise too_large(error) from error
         except AliranError as error:
             raise StoreError(f"writing to {self._partition} failed: {error}") from error
 

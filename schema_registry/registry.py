@@ -31,6 +31,10 @@ from aliran.schema_registry.records import Row
 from aliran.schema_registry.state import State
 from aliran.schema_registry.subjects import DEFAULT_CONTEXT, context_of, context_prefix, join
 
+_MAX_INT = (1 << 31) - 1
+_LARGE = 4_096
+"""Characters of a schema from which on comparing it may keep others waiting."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
@@ -95,6 +99,8 @@ class Registry:
         Raises:
             RegistryError: It is not valid, not compatible, or the subject's mode forbids it.
         """
+        self.check_register_mode(subject, wanted.id)
+        rehearsed = self._rehearsed(subject, wanted)
         with self.writing:
             self.check_register_mode(subject, wanted.id)
             self.log.catch_up()
@@ -110,13 +116,43 @@ class Registry:
             existing, schema_id = self._find_existing(subject, wanted, parsed, earlier)
             if existing is not None:
                 return existing
-            if not importing and not wanted.force:
+            known_to_fit = rehearsed == (parsed.content, config, earlier)
+            if not importing and not wanted.force and not known_to_fit:
                 self._check_compatible(subject, config, parsed, earlier)
             if wanted.version > 0:
                 if number != wanted.version and not importing:
                     raise errors.InvalidSchemaError("Version is not one more than previous version")
                 number = wanted.version
             return self._write(subject, number, schema_id, parsed.content)
+
+    def _rehearsed(
+        self, subject: str, wanted: Registration
+    ) -> tuple[Schema, Config, Sequence[Registered]] | None:
+        """Parse and compare a large schema while others may write: that can take seconds.
+
+        Returns:
+            What is compatible with what under which settings; None for a small schema, which is
+            not worth it, and where nothing was compared.
+
+        Raises:
+            RegistryError: See `register`; nothing that is written meanwhile will help.
+        """
+        if len(wanted.content.schema) < _LARGE or wanted.force:
+            return None
+        self.log.catch_up()
+        with self.state.lock:
+            config, mode = self.state.config(subject), self.state.mode(subject)
+            earlier = self.state.versions(subject)
+            number = self.state.next_version(subject)
+        if mode in {"IMPORT", "FORWARD"}:
+            return None
+        wanted = self._with_tags(subject, wanted)
+        content = self._fill_in(wanted, config, earlier, number)
+        parsed = self.parse_new(content, subject, config, wanted)
+        if self._find_existing(subject, wanted, parsed, earlier)[0] is not None:
+            return None
+        self._check_compatible(subject, config, parsed, earlier)
+        return parsed.content, config, earlier
 
     def check_register_mode(self, subject: str, schema_id: int | None) -> None:
         """Check that the mode of a subject allows to register.
@@ -275,6 +311,11 @@ class Registry:
             schema_id = (known.max_id if known is not None else 0) + 1
         else:
             self._check_id(schema_id, context, content)
+        if max(schema_id, number) > _MAX_INT:
+            raise errors.OperationNotPermittedError(
+                f"The next id, {schema_id}, or version, {number}, of subject {subject} does not "
+                "fit into 32 bits, which is all that messages have for it: a high one was imported"
+            )
         row = Registered(
             subject=subject,
             version=number,

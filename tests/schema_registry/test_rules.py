@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
+from aliran.schema_registry.registry import Registry
 from aliran.schema_registry.server import RegistryServer
 
 
@@ -387,3 +390,45 @@ def test_deleted_versions_as_negative_numbers(http: httpx.Client) -> None:
     http.delete("/subjects/s/versions/1")
     assert http.get("/subjects/s/versions?deletedAsNegative=true").json() == [-1, 2]
     assert http.get("/subjects/s/versions").json() == [2]
+
+
+def test_a_schema_that_no_record_can_hold_is_too_large(http: httpx.Client) -> None:
+    text = json.dumps(
+        {"type": "enum", "name": "E", "symbols": [f"s{n:01000}" for n in range(1_200)]}
+    )
+    answer = http.post("/subjects/s/versions", json={"schema": text})
+    assert (answer.status_code, answer.json()["error_code"]) == (422, 42209)
+    assert "max.message.bytes" in answer.json()["message"]
+
+
+def test_others_register_while_a_large_schema_is_compared(
+    server: RegistryServer, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, done = threading.Event(), threading.Event()
+    compare = Registry.incompatibilities
+
+    def slow(self: Registry, config: Any, parsed: Any, earlier: Any) -> list[str]:
+        if "large" in parsed.content.schema:
+            begun.set()
+            assert done.wait(5)
+        return compare(self, config, parsed, earlier)
+
+    monkeypatch.setattr(Registry, "incompatibilities", slow)
+    large = {"schema": record("large" * 1_000)}
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(httpx.post, f"{server.url}/subjects/a/versions", json=large)
+        assert begun.wait(5)
+        http.post("/subjects/b/versions", json={"schema": '"int"'}).raise_for_status()
+        http.post("/subjects/a/versions", json={"schema": '"long"'}).raise_for_status()
+        done.set()
+        # It was compared with what was there then; now it does not fit any more.
+        assert answer.result().status_code == 409
+
+
+def test_an_id_that_fits_into_no_message_is_not_given_out(http: httpx.Client) -> None:
+    http.put("/mode/old", json={"mode": "IMPORT"})
+    http.post("/subjects/old/versions", json={"schema": '"int"', "id": 2**31 - 1, "version": 1})
+    answer = http.post("/subjects/new/versions", json={"schema": '"long"'})
+    assert (answer.status_code, answer.json()["error_code"]) == (422, 42205)
+    assert "32 bits" in answer.json()["message"]
+    assert http.post("/subjects/new/versions", json={"schema": '"int"'}).status_code == 200

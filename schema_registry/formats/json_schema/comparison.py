@@ -8,11 +8,13 @@ reason against it is found; then those that asked about it are compared again, u
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from aliran.schema_registry.errors import SchemaTooLargeError
 from aliran.schema_registry.formats.json_schema import nodes
 from aliran.schema_registry.formats.json_schema.exclusion import may_overlap_with
 from aliran.schema_registry.formats.json_schema.rules import is_compatible
@@ -20,6 +22,9 @@ from aliran.schema_registry.models import CompatibilityPolicy
 
 _MOST_DIFFERENCES = 50
 """Told of one pair."""
+
+MOST_COMPARED = 200_000
+"""Pairs that are compared, some of them again: ten to twenty seconds of work."""
 
 _DEEPEST = 60
 """Pairs within pairs whose differences are told one by one."""
@@ -145,27 +150,48 @@ class Verdicts(Comparison):
         self.refused: set[Pair] = set()
         self._nodes: dict[Pair, tuple[nodes.Node, nodes.Node]] = {}
         self._asked_by: dict[Pair, set[Pair]] = {}
-        self._waiting: dict[Pair, None] = {}  # in turn, each once
+        self._waiting: deque[Pair] = deque()
+        self._waits: set[Pair] = set()  # each once
         self._current: Pair | None = None
 
     def judge(self, old: nodes.Node, new: nodes.Node) -> Differences:
-        """Compare all pairs that are reached from one, each again when one inside it is refused."""
+        """Compare all pairs that are reached from one, each again when one inside it is refused.
+
+        Raises:
+            SchemaTooLargeError: They are too many.
+        """
         self.compare(old, new)
+        compared = 0
         while self._waiting:
-            pair = self._current = next(iter(self._waiting))
-            del self._waiting[pair]
-            if pair not in self.refused and not self.suits(self._compare_kinds(*self._nodes[pair])):
+            pair = self._current = self._waiting.popleft()
+            self._waits.discard(pair)
+            if pair in self.refused:
+                continue
+            compared += 1
+            if compared > MOST_COMPARED:
+                raise SchemaTooLargeError(
+                    "the schema cannot be compared with the earlier one: their alternatives make "
+                    f"more than {MOST_COMPARED:,} pairs; give it fewer (anyOf, oneOf, allOf inside "
+                    "of each other), or register it with compatibility NONE"
+                )
+            if not self.suits(self._compare_kinds(*self._nodes[pair])):
                 self.refused.add(pair)
-                self._waiting.update(dict.fromkeys(self._asked_by[pair]))
+                for asking in self._asked_by[pair]:
+                    self._wait(asking)
         self._current = None
         return self.compare(old, new)
+
+    def _wait(self, pair: Pair) -> None:
+        if pair not in self._waits:
+            self._waits.add(pair)
+            self._waiting.append(pair)
 
     def _compare_pair(self, old: nodes.Node, new: nodes.Node) -> Differences:
         pair = (id(old), id(new))
         if pair not in self._nodes:
             self._nodes[pair] = (old, new)
             self._asked_by[pair] = set()
-            self._waiting[pair] = None
+            self._wait(pair)
         if self._current is not None:
             self._asked_by[pair].add(self._current)
         return (Difference(_REFUSED),) if pair in self.refused else ()

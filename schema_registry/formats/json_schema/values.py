@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -143,13 +144,16 @@ def _compare_combined(
             yield each.under(f"{old.criterion}/{left}")
     if len(matching) < min(len(before), len(now)):
         yield Difference("COMBINED_TYPE_SUBSCHEMAS_CHANGED")
-    elif new.criterion == "oneOf" and len(now) > 1:
+    elif new.criterion == "oneOf":
         kept = {
             right for left, right in matching.items() if before[left].source == now[right].source
         }
-        if old.criterion != "oneOf":  # they may have overlapped before
+        repeated = _repeated(new)
+        if old.criterion == "oneOf":
+            repeated -= _repeated(old)
+        else:  # they may have overlapped before
             kept = set()
-        if may_overlap(now, kept):
+        if repeated or may_overlap(now, kept):
             yield Difference("ALTERNATIVES_MAY_OVERLAP", ("oneOf",))
 
 
@@ -162,6 +166,12 @@ def _extends(old: nodes.Combined, new: nodes.Combined) -> bool:
         or (one and new.criterion == "oneOf")
         or (other and old.criterion == "allOf")
     )
+
+
+def _repeated(combined: nodes.Combined) -> set[str]:
+    """Return the alternatives that stand there twice: what one takes is taken twice."""
+    counts = Counter(member.source for member in combined.members)
+    return {source for source, count in counts.items() if count > 1}
 
 
 def _distinct(members: Sequence[nodes.Node]) -> list[nodes.Node]:

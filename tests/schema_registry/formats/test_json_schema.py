@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from aliran.schema_registry.errors import InvalidSchemaError
-from aliran.schema_registry.formats.json_schema import JsonSchema, JsonSchemaFormat
+from aliran.schema_registry.errors import InvalidSchemaError, SchemaTooLargeError
+from aliran.schema_registry.formats.json_schema import JsonSchema, JsonSchemaFormat, comparison
 
 
 def parsed(schema: Any, **references: Any) -> JsonSchema:
@@ -257,3 +257,34 @@ def test_texts() -> None:
     assert schema.canonical == '{"type":"object","title":"Größe","$id":"x"}'
     assert schema.normalized().canonical == '{"$id":"x","title":"Größe","type":"object"}'
     assert schema.name == "Größe"
+
+
+def test_an_alternative_that_comes_twice_takes_nothing_any_more() -> None:
+    def parsed(*members: Any) -> JsonSchema:
+        return JsonSchemaFormat().parse(json.dumps({"oneOf": members}), {})
+
+    one, other, flag = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
+    once, twice = parsed(one, flag), parsed(one, flag, flag)
+    assert [found.rule for found in twice.read_incompatibilities(once)] == [
+        "ALTERNATIVES_MAY_OVERLAP"
+    ]
+    assert parsed(flag, flag).read_incompatibilities(parsed(flag))
+    assert not twice.read_incompatibilities(twice)
+    assert not parsed(one, flag, flag, other).read_incompatibilities(twice)
+    assert not once.read_incompatibilities(twice)
+
+
+def test_what_has_too_many_pairs_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nested(depth: int, leaf: str) -> Any:
+        if not depth:
+            return {"type": leaf}
+        inside = [{"properties": {f"p{n}": nested(depth - 1, leaf)}} for n in range(4)]
+        return {"anyOf": [{"type": "object", **one} for one in inside]}
+
+    old, new = (
+        JsonSchemaFormat().parse(json.dumps(nested(3, leaf)), {}) for leaf in ("integer", "string")
+    )
+    new.read_incompatibilities(old)
+    monkeypatch.setattr(comparison, "MOST_COMPARED", 100)
+    with pytest.raises(SchemaTooLargeError, match="more than 100 pairs"):
+        new.read_incompatibilities(old)
