@@ -200,10 +200,12 @@ class _Parser:
         symbols = node.get("symbols")
         if not isinstance(symbols, list) or not all(isinstance(one, str) for one in symbols):
             raise InvalidSchemaError(f"Enum has no symbols: {dumps(node)}")
-        for position, symbol in enumerate(symbols):
+        seen: set[str] = set()
+        for symbol in symbols:
             self._check_name(symbol)
-            if symbol in symbols[:position]:
+            if symbol in seen:
                 raise InvalidSchemaError(f"Duplicate enum symbol: {symbol}")
+            seen.add(symbol)
         default = node.get("default")
         if default is not None and default not in symbols:
             raise InvalidSchemaError(
