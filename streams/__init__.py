@@ -3,14 +3,17 @@
 from aliran.serdes import NumberedWindow, Windowed
 from aliran.storage.state import RocksDBOptions
 from aliran.streams.app import App
-from aliran.streams.branched import Branched, BranchedKStream
-from aliran.streams.builder import StreamsBuilder
-from aliran.streams.cogrouped import (
+from aliran.streams.decorated.decorators import FunctionBuilder
+from aliran.streams.decorated.store_view import StoreView, WindowView
+from aliran.streams.decorated.stream_function import StreamFunction
+from aliran.streams.dsl.branched import Branched, BranchedKStream
+from aliran.streams.dsl.builder import StreamsBuilder
+from aliran.streams.dsl.cogrouped import (
     CogroupedKStream,
     SessionWindowedCogroupedKStream,
     TimeWindowedCogroupedKStream,
 )
-from aliran.streams.config_objects import (
+from aliran.streams.dsl.config_objects import (
     Consumed,
     Grouped,
     Joined,
@@ -19,9 +22,26 @@ from aliran.streams.config_objects import (
     Produced,
     Repartitioned,
 )
-from aliran.streams.count_windowed import CountWindowedKStream
-from aliran.streams.decorators import FunctionBuilder
-from aliran.streams.describe import TopologyDescription
+from aliran.streams.dsl.count_windowed import CountWindowedKStream
+from aliran.streams.dsl.foreign_key_join import TableJoined
+from aliran.streams.dsl.global_table import GlobalKTable
+from aliran.streams.dsl.grouped import KGroupedStream
+from aliran.streams.dsl.grouped_table import KGroupedTable
+from aliran.streams.dsl.join_windows import JoinWindows
+from aliran.streams.dsl.kstream import KStream
+from aliran.streams.dsl.ktable import KTable
+from aliran.streams.dsl.stream_joins import StreamJoined
+from aliran.streams.dsl.suppressed import BufferConfig, Suppressed
+from aliran.streams.dsl.windowed import SessionWindowedKStream, TimeWindowedKStream
+from aliran.streams.dsl.windows import (
+    CountWindows,
+    EmitStrategy,
+    SessionWindows,
+    SlidingWindows,
+    TimeWindows,
+    UnlimitedWindows,
+    Windows,
+)
 from aliran.streams.errors import (
     DeserializationError,
     IllegalStateError,
@@ -30,10 +50,6 @@ from aliran.streams.errors import (
     TopologyError,
     UnstoredChangeError,
 )
-from aliran.streams.foreign_key_join import TableJoined
-from aliran.streams.global_table import GlobalKTable
-from aliran.streams.grouped import KGroupedStream
-from aliran.streams.grouped_table import KGroupedTable
 from aliran.streams.handlers import (
     ErrorHandlerContext,
     ErrorHandlers,
@@ -44,10 +60,10 @@ from aliran.streams.handlers import (
     log_and_continue,
     log_and_fail,
 )
-from aliran.streams.join_windows import JoinWindows
-from aliran.streams.kstream import KStream
-from aliran.streams.ktable import KTable
-from aliran.streams.operators import StoreSpec
+from aliran.streams.plan.describe import TopologyDescription
+from aliran.streams.plan.operators import StoreSpec
+from aliran.streams.plan.topology import Topology
+from aliran.streams.plan.topology_builder import TopologyBuilder
 from aliran.streams.processor import (
     Cancellable,
     ConsumerRecord,
@@ -76,36 +92,20 @@ from aliran.streams.store_suppliers import (
     InMemoryDslStoreSuppliers,
     RocksDBDslStoreSuppliers,
 )
-from aliran.streams.store_view import StoreView, WindowView
 from aliran.streams.stores import Stores
-from aliran.streams.stream_function import StreamFunction
-from aliran.streams.stream_joins import StreamJoined
-from aliran.streams.suppressed import BufferConfig, Suppressed
-from aliran.streams.testing import TopologyTestDriver
-from aliran.streams.testing_context import (
+from aliran.streams.testing.context import (
     CapturedForward,
     CapturedPunctuator,
     ProcessorTestContext,
 )
-from aliran.streams.testing_topics import (
+from aliran.streams.testing.driver import TopologyTestDriver
+from aliran.streams.testing.topics import (
     NoSuchElementError,
     TestInputTopic,
     TestOutputTopic,
     TestRecord,
 )
-from aliran.streams.topology import Topology
-from aliran.streams.topology_builder import TopologyBuilder
 from aliran.streams.value_transformer import ValueTransformer
-from aliran.streams.windowed import SessionWindowedKStream, TimeWindowedKStream
-from aliran.streams.windows import (
-    CountWindows,
-    EmitStrategy,
-    SessionWindows,
-    SlidingWindows,
-    TimeWindows,
-    UnlimitedWindows,
-    Windows,
-)
 
 __all__ = [
     "App",

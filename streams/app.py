@@ -16,16 +16,16 @@ from aliran.core.errors import AliranError
 from aliran.core.types import Columns, Headers
 from aliran.protocol.partitioner import partition_for_key
 from aliran.serdes import SerdeLike
-from aliran.streams.decorators import FunctionBuilder
+from aliran.streams.decorated.decorators import FunctionBuilder
 from aliran.streams.errors import IllegalStateError
-from aliran.streams.naming import check_name
+from aliran.streams.plan.naming import check_name
 from aliran.streams.runtime.config import StreamsConfig, settings_of
 from aliran.streams.runtime.kafka_streams import KafkaStreams, StreamsStatistics
 from aliran.streams.runtime.state import State
 
 if TYPE_CHECKING:
     from aliran.broker.embedded import EmbeddedBroker
-    from aliran.streams.topology import Topology
+    from aliran.streams.plan.topology import Topology
 
 logger: logging.Logger = logging.getLogger("aliran.streams")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from aliran.core.errors import ConfigError
 from aliran.streams.errors import TopologyError
-from aliran.streams.operators import StoreSpec
+from aliran.streams.plan.operators import StoreSpec
 
 
 class DslStoreSuppliers:

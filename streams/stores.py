@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from aliran.core.durations import Duration, to_ms
 from aliran.serdes import SerdeLike, serde_for
-from aliran.streams.config_objects import check_switch
-from aliran.streams.dsl import topic_settings
+from aliran.streams.dsl.config_objects import check_switch
+from aliran.streams.dsl.functions import check_function
+from aliran.streams.dsl.places import topic_settings
 from aliran.streams.errors import TopologyError
-from aliran.streams.functions import check_function
-from aliran.streams.naming import check_name
-from aliran.streams.operators import AnyFunction, StoreKind, StoreSpec
+from aliran.streams.plan.naming import check_name
+from aliran.streams.plan.operators import AnyFunction, StoreKind, StoreSpec
 
 if TYPE_CHECKING:
     from typing import Unpack

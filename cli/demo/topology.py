@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from aliran.cli.demo.replay import hashtags
 from aliran.serdes import Windowed
-from aliran.streams.builder import StreamsBuilder
+from aliran.streams.dsl.builder import StreamsBuilder
 
 TWEETS, TRENDING, RANKING = "tweets", "trending", "ranking"
 

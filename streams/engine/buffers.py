@@ -11,7 +11,7 @@ from aliran.core.types import Columns, Headers
 from aliran.protocol.partitioner import partition_for_key
 from aliran.serdes import Serde
 from aliran.streams.errors import StreamsError
-from aliran.streams.naming import check_name
+from aliran.streams.plan.naming import check_name
 
 _PARTITION_CACHE_SIZE = 100_000
 """Keys whose partition is remembered: hashing one in Python costs twenty times a look-up."""

@@ -26,7 +26,6 @@ from struct import Struct
 from typing import Any, NamedTuple, Protocol
 
 from aliran.serdes import Serde, Windowed
-from aliran.streams import operators as op
 from aliran.streams.engine import (
     aggregate_code,
     foreign_key_code,
@@ -45,6 +44,7 @@ from aliran.streams.engine.rim_code import write_custom, write_sink
 from aliran.streams.engine.source_code import SourceCode
 from aliran.streams.engine.stream_join_code import WRITERS as STREAM_JOIN_WRITERS
 from aliran.streams.engine.variables import PARAMETERS, Vars, is_canonical, same_format
+from aliran.streams.plan import operators as op
 from aliran.streams.processor import FixedKeyRecord, Record
 
 _MAX_DEPTH = 10

@@ -13,7 +13,7 @@ from aliran.serdes import NumberedWindow
 from aliran.streams.engine.tables import KeyValueTable
 from aliran.streams.engine.timed_tables import Forward, forward_nothing
 from aliran.streams.engine.window_aggregation import functions_of
-from aliran.streams.window_operators import CountWindowAggregate
+from aliran.streams.plan.window_operators import CountWindowAggregate
 
 
 class CountWindowAggregation:

@@ -17,7 +17,7 @@ from aliran.core.types import Headers
 from aliran.streams.engine.tables import KeyValueTable
 from aliran.streams.engine.timed_tables import Forward, forward_nothing
 from aliran.streams.engine.window_aggregation import DropCounter, functions_of
-from aliran.streams.window_operators import MAX_TIME, ExpiringTable
+from aliran.streams.plan.window_operators import MAX_TIME, ExpiringTable
 
 if TYPE_CHECKING:
     from aliran.streams.engine.compiler import Bindings

@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from aliran.streams import foreign_key_operators as op
-from aliran.streams.engine.getters import Getter, open_getter
-from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES, latest_only
-from aliran.streams.engine.variables import Vars
-from aliran.streams.foreign_keys import (
+from aliran.streams.dsl.foreign_keys import (
     Instruction,
     Response,
     Subscription,
     foreign_prefix,
     primary_key_of,
 )
-from aliran.streams.murmur3 import hash128
+from aliran.streams.engine.getters import Getter, open_getter
+from aliran.streams.engine.murmur3 import hash128
+from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES, latest_only
+from aliran.streams.engine.variables import Vars
+from aliran.streams.plan import foreign_key_operators as op
 
 if TYPE_CHECKING:
     from aliran.serdes import Serde
     from aliran.streams.engine.compiler import Compiler
-    from aliran.streams.operators import ProcessorNode
+    from aliran.streams.plan.operators import ProcessorNode
 
 _DELETES = (Instruction.DELETE_KEY_AND_PROPAGATE, Instruction.DELETE_KEY_NO_PROPAGATE)
 

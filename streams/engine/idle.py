@@ -15,7 +15,7 @@ from aliran.streams.engine.suppress import Suppressor, SuppressTable
 if TYPE_CHECKING:
     from aliran.streams.engine.compiler import Bindings
     from aliran.streams.engine.window_aggregation import DropCounter, WindowAggregation
-    from aliran.streams.window_operators import Suppress
+    from aliran.streams.plan.window_operators import Suppress
 
 _LOOKS = 10
 """How often to look within the time that counts as idle."""

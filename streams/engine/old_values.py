@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from aliran.streams import operators as op
+from aliran.streams.plan import operators as op
 
 if TYPE_CHECKING:
     from aliran.streams.engine.compiler import Compiler

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aliran.serdes import WindowedSerde
-from aliran.streams import operators as op
 from aliran.streams.engine.variables import Vars, same_format
+from aliran.streams.plan import operators as op
 
 if TYPE_CHECKING:
     from aliran.streams.engine.compiler import Compiler

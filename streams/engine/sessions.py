@@ -17,7 +17,7 @@ from aliran.streams.engine.window_aggregation import (
     FinalEmitter,
     WindowAggregation,
 )
-from aliran.streams.window_operators import SessionWindows, WindowedAggregate
+from aliran.streams.plan.window_operators import SessionWindows, WindowedAggregate
 
 
 class SessionAggregation(WindowAggregation):

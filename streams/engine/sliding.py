@@ -24,7 +24,7 @@ from aliran.streams.engine.window_aggregation import (
     FinalEmitter,
     TableAggregation,
 )
-from aliran.streams.window_operators import SlidingWindows, WindowedAggregate
+from aliran.streams.plan.window_operators import SlidingWindows, WindowedAggregate
 
 
 class _Record(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from aliran.streams import operators as op
 from aliran.streams.engine.variables import Vars
+from aliran.streams.plan import operators as op
 
 if TYPE_CHECKING:
     from aliran.streams.engine.compiler import Compiler

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from aliran.streams import operators as op
 from aliran.streams.engine.stream_joins import (
     JoinWindowTable,
     SelfJoinState,
@@ -13,6 +12,7 @@ from aliran.streams.engine.stream_joins import (
     UnmatchedTable,
 )
 from aliran.streams.engine.variables import Vars, same_format
+from aliran.streams.plan import operators as op
 
 if TYPE_CHECKING:
     from aliran.streams.engine.compiler import Compiler

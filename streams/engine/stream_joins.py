@@ -9,8 +9,7 @@ from aliran.core.types import Headers
 from aliran.serdes import Serde
 from aliran.storage.state.key_value import KeyValueBytesStore
 from aliran.storage.state.window import WindowBytesStore
-from aliran.streams.engine.buffers import ChangelogBuffer
-from aliran.streams.join_serdes import (
+from aliran.streams.dsl.join_serdes import (
     KEY_PREFIX_BYTES,
     append_to_list,
     list_length,
@@ -18,7 +17,8 @@ from aliran.streams.join_serdes import (
     unpack_list,
     unpack_prefix,
 )
-from aliran.streams.operators import JoinWindows
+from aliran.streams.engine.buffers import ChangelogBuffer
+from aliran.streams.plan.operators import JoinWindows
 
 _NO_TIME = (1 << 63) - 1
 """Java's `Long.MAX_VALUE`."""

@@ -16,7 +16,7 @@ from aliran.storage.state.change_buffer import CHANGELOG_HEADERS, ChangeBuffer
 from aliran.streams.engine.buffers import ChangelogBuffer
 from aliran.streams.engine.timed_tables import Forward, forward_nothing
 from aliran.streams.errors import StreamsError
-from aliran.streams.window_operators import MAX_TIME, Suppress
+from aliran.streams.plan.window_operators import MAX_TIME, Suppress
 
 
 class Origins(Protocol):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from aliran.streams import operators as op
 from aliran.streams.engine.getters import is_versioned, open_getter, open_getter_as_of
 from aliran.streams.engine.variables import Vars
 from aliran.streams.engine.versioned import GraceJoin
+from aliran.streams.plan import operators as op
 
 if TYPE_CHECKING:
     from aliran.streams.engine.compiler import Compiler

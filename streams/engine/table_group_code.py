@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from aliran.streams import operators as op
-from aliran.streams.changes import Change
+from aliran.streams.dsl.changes import Change
 from aliran.streams.engine.old_values import TAKES_LATEST, TAKES_OLD_VALUES, latest_only
 from aliran.streams.engine.table_code import write_put
 from aliran.streams.engine.variables import Vars
+from aliran.streams.plan import operators as op
 
 if TYPE_CHECKING:
     from aliran.streams.engine.compiler import Compiler

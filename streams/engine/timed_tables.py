@@ -20,7 +20,7 @@ from aliran.storage.state.session import SessionBytes
 from aliran.streams.engine.buffers import ChangelogBuffer
 from aliran.streams.engine.cache_budget import CacheBudget
 from aliran.streams.engine.tables import Table
-from aliran.streams.window_operators import (
+from aliran.streams.plan.window_operators import (
     MAX_TIME,
     SessionWindows,
     WindowedAggregate,

@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeAlias
 
 from aliran.core.types import Headers
 from aliran.serdes import Windowed
-from aliran.streams import operators as op
 from aliran.streams.engine.timed_tables import Forward, RangeWindowTable, forward_nothing
-from aliran.streams.window_operators import (
+from aliran.streams.plan import operators as op
+from aliran.streams.plan.window_operators import (
     MAX_TIME,
     CountWindowAggregate,
     CustomWindows,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from aliran.streams import operators as op
 from aliran.streams.engine.count_windows import CountWindowAggregation
 from aliran.streams.engine.expiry import Expiry
 from aliran.streams.engine.idle import IdleAggregation, IdleSuppressor
@@ -19,7 +18,8 @@ from aliran.streams.engine.window_aggregation import (
     FinalEmitter,
     WindowAggregation,
 )
-from aliran.streams.window_operators import (
+from aliran.streams.plan import operators as op
+from aliran.streams.plan.window_operators import (
     CogroupMerge,
     CountWindowAggregate,
     ExpiringTable,

@@ -38,8 +38,8 @@ from aliran.core.errors import ConfigError
 from aliran.serdes.providers import SerdeProvider
 from aliran.storage.state import RocksDBOptions
 from aliran.streams.handlers import ErrorHandler, ErrorHandlers
-from aliran.streams.naming import check_name
-from aliran.streams.optimization import chosen_optimizations
+from aliran.streams.plan.naming import check_name
+from aliran.streams.plan.optimization import chosen_optimizations
 from aliran.streams.processor import ProcessorWrapper
 from aliran.streams.store_suppliers import DslStoreSuppliers, suppliers_of
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from aliran.core.durations import Duration, to_ms
 from aliran.core.types import MAX_TIMESTAMP, Headers
 from aliran.protocol.record_checks import are_headers
-from aliran.streams import operators as op
+from aliran.streams.dsl.functions import check_function
 from aliran.streams.errors import ProcessingError, StreamsError, TopologyError
-from aliran.streams.functions import check_function
+from aliran.streams.plan import operators as op
 from aliran.streams.processor import FixedKeyRecord, PunctuationType, Record, RecordMetadata
 from aliran.streams.runtime.punctuation import Punctuation
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from aliran.serdes import Serde, serde_for
 from aliran.serdes.providers import SerdeProvider, bound_serde, provider_of
-from aliran.streams import operators as op
+from aliran.streams.plan import operators as op
+from aliran.streams.plan.topology import Topology
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.store_suppliers import supplied_store, suppliers_of
-from aliran.streams.topology import Topology
 
 
 def with_default_serdes(topology: Topology, key: Serde[Any], value: Serde[Any]) -> Topology:

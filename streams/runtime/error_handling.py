@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from aliran.core.types import Columns, Headers
-from aliran.streams import operators as op
 from aliran.streams.engine.buffers import PartitionBuffer, SinkBuffer
 from aliran.streams.errors import DeserializationError, ProcessingError
 from aliran.streams.handlers import (
@@ -26,6 +25,7 @@ from aliran.streams.handlers import (
     ProducerRecord,
     Result,
 )
+from aliran.streams.plan import operators as op
 from aliran.streams.processor import ConsumerRecord, Record
 from aliran.streams.runtime.failures import OR_SKIP
 from aliran.streams.runtime.record_run import CurrentRecord

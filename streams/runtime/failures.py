@@ -11,9 +11,9 @@ from typing import Any
 
 import aliran
 from aliran.serdes import SerializationError
-from aliran.streams import operators as op
 from aliran.streams.engine.source_code import Step
 from aliran.streams.errors import DeserializationError, ProcessingError
+from aliran.streams.plan import operators as op
 from aliran.streams.runtime.record_run import CurrentRecord
 
 _SHOWN_BYTES = 120

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from aliran.core.types import Columns, TopicPartition
 from aliran.storage.state import MemoryStateDatabase, RocksDBStateDatabase, StateDatabase
-from aliran.streams import operators as op
 from aliran.streams.errors import StreamsError
+from aliran.streams.plan import operators as op
 from aliran.streams.runtime.store_kinds import rocksdb_options
 from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId, TaskStatistics
 from aliran.streams.runtime.task_stores import TaskDatabases, TaskStores

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from aliran.clients.transport import TopicSpec, UnknownTopicError
-from aliran.streams import operators as op
 from aliran.streams.errors import TopologyError
-from aliran.streams.patterns import pattern_sources
-from aliran.streams.topology import Topology
-from aliran.streams.window_operators import MAX_TIME
+from aliran.streams.plan import operators as op
+from aliran.streams.plan.patterns import pattern_sources
+from aliran.streams.plan.topology import Topology
+from aliran.streams.plan.window_operators import MAX_TIME
 
 logger: logging.Logger = logging.getLogger("aliran.streams")
 

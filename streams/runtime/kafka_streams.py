@@ -19,10 +19,11 @@ from aliran.core.errors import AliranError, ConfigError
 from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import Serde, SerdeLike, serde_for
 from aliran.serdes.providers import bound_serde, provider_of
-from aliran.streams import operators as op
 from aliran.streams.engine.cache_budget import CacheBudget
 from aliran.streams.errors import IllegalStateError, StreamsError, TopologyError
-from aliran.streams.naming import check_all_named
+from aliran.streams.plan import operators as op
+from aliran.streams.plan.naming import check_all_named
+from aliran.streams.plan.topology import Topology
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_serdes
 from aliran.streams.runtime.garbage import TunedCollector
@@ -32,7 +33,6 @@ from aliran.streams.runtime.state import NEXT, State, StateListener
 from aliran.streams.runtime.stream_loop import LoopSettings, StreamLoop
 from aliran.streams.runtime.task import TaskEnvironment
 from aliran.streams.runtime.task_factory import RestoreListener, TaskFactory
-from aliran.streams.topology import Topology
 
 logger: logging.Logger = logging.getLogger("aliran.streams")
 

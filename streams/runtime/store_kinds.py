@@ -28,7 +28,7 @@ from aliran.storage.state import (
     WindowStore,
 )
 from aliran.storage.state.typed import LogChange
-from aliran.streams import operators as op
+from aliran.streams.plan import operators as op
 
 Serdes: TypeAlias = tuple[Serde[Any], Serde[Any]]
 

@@ -24,13 +24,14 @@ from aliran.clients.transport import Position
 from aliran.core.clock import Clock
 from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import NumberedWindowSerde, SessionWindowedSerde, WindowedSerde
-from aliran.streams import operators as op
 from aliran.streams.engine.buffers import PartitionBuffer, RoutedSink, SinkBuffer
 from aliran.streams.engine.cache_budget import CacheBudget
 from aliran.streams.engine.compiler import Compiled, compile_nodes
 from aliran.streams.engine.source_code import Step
 from aliran.streams.errors import ProcessingError
 from aliran.streams.handlers import ErrorHandlers
+from aliran.streams.plan import operators as op
+from aliran.streams.plan.topology import Topology
 from aliran.streams.processor import ProcessorWrapper, Record
 from aliran.streams.runtime import failures, wrapping
 from aliran.streams.runtime.context import (
@@ -46,7 +47,6 @@ from aliran.streams.runtime.record_queue import RecordQueue
 from aliran.streams.runtime.record_run import CurrentRecord, Run
 from aliran.streams.runtime.task_stores import TaskStores
 from aliran.streams.runtime.timestamps import timestamps_with
-from aliran.streams.topology import Topology
 
 logger: logging.Logger = logging.getLogger("aliran.streams")
 

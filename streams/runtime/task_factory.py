@@ -12,9 +12,9 @@ from dataclasses import replace
 from aliran.clients.transport import Position, Transport
 from aliran.core.types import TopicPartition
 from aliran.storage.state import MemoryStateDatabase, RocksDBStateDatabase, StateDatabase
-from aliran.streams import operators as op
 from aliran.streams.errors import StreamsError
-from aliran.streams.patterns import pattern_sources, with_matching_topics
+from aliran.streams.plan import operators as op
+from aliran.streams.plan.patterns import pattern_sources, with_matching_topics
 from aliran.streams.runtime.internal_topics import TopicPlan
 from aliran.streams.runtime.partition_counts import PartitionCounts
 from aliran.streams.runtime.store_kinds import rocksdb_options

@@ -15,7 +15,6 @@ from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import Serde
 from aliran.storage.state import ChangeBuffer, StateDatabase, commit_changes
 from aliran.storage.state.typed import log_nothing
-from aliran.streams import operators as op
 from aliran.streams.engine.buffers import ChangelogBuffer
 from aliran.streams.engine.cache_budget import CacheBudget
 from aliran.streams.engine.suppress import SuppressTable
@@ -23,8 +22,9 @@ from aliran.streams.engine.tables import KeyValueTable, WindowTable
 from aliran.streams.engine.timed_tables import RangeWindowTable, SessionTable, open_timed_table
 from aliran.streams.engine.versioned import VersionedTable
 from aliran.streams.errors import TopologyError
+from aliran.streams.plan import operators as op
+from aliran.streams.plan.window_operators import WindowedAggregate
 from aliran.streams.runtime.store_kinds import BytesStore, open_store, open_view
-from aliran.streams.window_operators import WindowedAggregate
 
 AnyTable: TypeAlias = (
     KeyValueTable | WindowTable | RangeWindowTable | SessionTable | SuppressTable | VersionedTable

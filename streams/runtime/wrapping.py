@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aliran.streams import operators as op
 from aliran.streams.errors import TopologyError
+from aliran.streams.plan import operators as op
 from aliran.streams.processor import Processor, ProcessorWrapper, Record
 
 

@@ -19,8 +19,8 @@ from aliran.cli.demo.topology import (
     minute_name,
 )
 from aliran.serdes import WindowedSerde, serde_for
-from aliran.streams.builder import StreamsBuilder
-from aliran.streams.testing import TopologyTestDriver
+from aliran.streams.dsl.builder import StreamsBuilder
+from aliran.streams.testing.driver import TopologyTestDriver
 
 WINDOWED = WindowedSerde(serde_for(str), MINUTE_MS)
 

@@ -11,10 +11,10 @@ from typing import Any
 import aliran
 from aliran import serdes, streams
 from aliran.storage import state
-from aliran.streams.config_objects import KeyedStoreOptions, StoreOptions
+from aliran.streams.dsl.config_objects import KeyedStoreOptions, StoreOptions
+from aliran.streams.dsl.stream_joins import StreamJoinOptions
+from aliran.streams.plan.topology_builder import SourceOptions
 from aliran.streams.stores import SpecOptions
-from aliran.streams.stream_joins import StreamJoinOptions
-from aliran.streams.topology_builder import SourceOptions
 
 _ROW = re.compile(r"^\|.*\|(.*)\|$", re.MULTILINE)
 _CODE = re.compile(r"`([^`]+)`")

@@ -15,7 +15,7 @@ from tests.oracle.language import Scenario, Statement
 
 from aliran.serdes import Serde, SessionWindowedSerde, WindowedSerde, serde_for
 from aliran.streams import Materialized, Stores, StreamsBuilder, Topology, TopologyBuilder
-from aliran.streams.optimization import merge_repartition_topics, plan_changes
+from aliran.streams.plan.optimization import merge_repartition_topics, plan_changes
 
 FAMILIES = ("streams", "tables", "aggregations", "joins", "custom", "hand")
 """The modules of `operators/`, in the order in which they register."""

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 from tests.oracle.build import OPERATORS, load_operators
 from tests.oracle.language import Advance, Pipe, Scenario, Statement, Step, Value
 
-from aliran.streams.optimization import ALL, OPTIMIZATIONS
+from aliran.streams.plan.optimization import ALL, OPTIMIZATIONS
 
 T = TypeVar("T")
 

@@ -27,7 +27,7 @@ from aliran.streams import (
     fail_on_invalid_timestamp,
     wallclock_timestamp,
 )
-from aliran.streams.operators import (
+from aliran.streams.plan.operators import (
     Aggregate,
     DropNullKeys,
     MapValues,

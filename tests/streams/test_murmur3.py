@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aliran.streams.murmur3 import hash128
+from aliran.streams.engine.murmur3 import hash128
 
 
 @pytest.mark.parametrize(

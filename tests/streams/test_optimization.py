@@ -27,7 +27,7 @@ from aliran.streams import (
     TopologyError,
     TopologyTestDriver,
 )
-from aliran.streams.optimization import ALL, NONE, OPTIMIZATIONS, chosen_optimizations
+from aliran.streams.plan.optimization import ALL, NONE, OPTIMIZATIONS, chosen_optimizations
 
 GOLDEN = Path(__file__).parent / "golden" / "optimized"
 CASES: dict[str, Callable[[StreamsBuilder], None]] = {}

@@ -18,7 +18,7 @@ from aliran.streams import (
     TopologyError,
     TopologyTestDriver,
 )
-from aliran.streams.patterns import with_matching_topics
+from aliran.streams.plan.patterns import with_matching_topics
 
 ORDERS = re.compile(r"orders-\d+")
 

@@ -30,7 +30,7 @@ from aliran.streams import (
     TopologyError,
     TopologyTestDriver,
 )
-from aliran.streams.operators import StoreSpec
+from aliran.streams.plan.operators import StoreSpec
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_stores
 

@@ -12,8 +12,8 @@ import pytest
 
 from aliran.serdes import Windowed
 from aliran.streams import App, KeyValue, TopologyError, TopologyTestDriver
+from aliran.streams.decorated.frozen_types import is_frozen
 from aliran.streams.errors import IllegalStateError, ProcessingError, UnstoredChangeError
-from aliran.streams.frozen_types import is_frozen
 
 
 @dataclass

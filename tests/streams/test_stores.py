@@ -18,7 +18,7 @@ from aliran.streams import (
     TopologyError,
     TopologyTestDriver,
 )
-from aliran.streams.operators import StoreSpec
+from aliran.streams.plan.operators import StoreSpec
 from aliran.streams.runtime.internal_topics import changelog_config
 
 HOUR = 3_600_000

@@ -21,7 +21,7 @@ from aliran.streams import (
     TopologyError,
     TopologyTestDriver,
 )
-from aliran.streams.join_serdes import (
+from aliran.streams.dsl.join_serdes import (
     UnmatchedKey,
     UnmatchedKeySerde,
     UnmatchedValuesSerde,

@@ -24,8 +24,8 @@ from aliran.streams import (
     log_and_skip_on_invalid_timestamp,
     use_partition_time_on_invalid_timestamp,
 )
-from aliran.streams.java_sets import TreeSet, hash_set_order, string_hash
-from aliran.streams.naming import NameGenerator, check_name, is_generated
+from aliran.streams.plan.java_sets import TreeSet, hash_set_order, string_hash
+from aliran.streams.plan.naming import NameGenerator, check_name, is_generated
 
 
 def two_parts() -> Topology:

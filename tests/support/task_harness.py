@@ -11,11 +11,11 @@ from aliran.serdes import serde_for
 from aliran.storage.state import MemoryStateDatabase
 from aliran.streams.engine.cache_budget import CacheBudget
 from aliran.streams.handlers import ErrorHandlers
-from aliran.streams.operators import SinkNode
+from aliran.streams.plan.operators import SinkNode
+from aliran.streams.plan.topology import Topology
 from aliran.streams.runtime.defaults import with_default_serdes
 from aliran.streams.runtime.task import StreamTask, TaskEnvironment, TaskId
 from aliran.streams.runtime.task_stores import TaskDatabases, TaskStores
-from aliran.streams.topology import Topology
 
 NO_HANDLERS = ErrorHandlers()
 

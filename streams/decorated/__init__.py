@@ -1,0 +1,1 @@
+"""Functions as processors: the decorators of `App`, and stores that look like dicts."""
