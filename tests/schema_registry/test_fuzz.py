@@ -93,8 +93,9 @@ def http() -> Iterator[httpx.Client]:
 def test_no_request_breaks_it(
     http: httpx.Client, method: str, path: str, query: list[tuple[str, Any]], body: bytes
 ) -> None:
-    params = httpx.QueryParams(query)
-    answer = http.request(method, httpx.URL(path, params=params), content=body or None)
+    # Put together by hand: of a relative address that begins with "//" the client makes a host.
+    url = httpx.URL(f"{str(http.base_url).rstrip('/')}{path}", params=httpx.QueryParams(query))
+    answer = http.request(method, url, content=body or None)
     assert answer.status_code < 500, answer.text
     if answer.status_code >= 400:
         assert set(answer.json()) == {"error_code", "message"}
