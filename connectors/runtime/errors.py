@@ -101,11 +101,15 @@ class LogReporter:
     Args:
         connector: The connector.
         task: The task.
+        hide: Takes secrets out of texts.
         with_records: Whether the place of the record is told (`errors.log.include.messages`).
     """
 
-    def __init__(self, connector: str, task: int, *, with_records: bool) -> None:
+    def __init__(
+        self, connector: str, task: int, hide: Callable[[str], str], *, with_records: bool
+    ) -> None:
         self._where = f"task {connector}-{task}"
+        self._hide = hide
         self._with_records = with_records
 
     def report(self, failure: Failure) -> None:
@@ -115,8 +119,9 @@ class LogReporter:
             raw = failure.raw
             record = f", record of {raw.topic}-{raw.partition} at offset {raw.offset}"
         logger.error(
-            "Error encountered in %s. Executing stage '%s' with class '%s'%s.",
-            self._where, failure.stage, failure.executor, record, exc_info=failure.error,
+            "Error encountered in %s. Executing stage '%s' with class '%s'%s.\n%s",
+            self._where, failure.stage, failure.executor, record,
+            self._hide(trace_of(failure.error)).rstrip(),
         )  # fmt: skip
 
 
@@ -128,6 +133,7 @@ class DeadLetters:
         topic: The topic.
         connector: The connector.
         task: The task.
+        hide: Takes secrets out of texts.
         replication: Replicas of a new topic.
         with_context: Whether headers say what happened.
     """
@@ -138,6 +144,7 @@ class DeadLetters:
         topic: str,
         connector: str,
         task: int,
+        hide: Callable[[str], str],
         *,
         replication: int,
         with_context: bool,
@@ -146,6 +153,7 @@ class DeadLetters:
         self._topic = topic
         self._connector = connector
         self._task = task
+        self._hide = hide
         self._with_context = with_context
         self._producer: Producer = cluster.producer()
 
@@ -185,8 +193,8 @@ class DeadLetters:
             "stage": failure.stage.value,
             "class.name": failure.executor,
             "exception.class.name": name or f"{kind.__module__}.{kind.__qualname__}",
-            "exception.message": str(error),
-            "exception.stacktrace": trace_of(error),
+            "exception.message": self._hide(str(error)),
+            "exception.stacktrace": self._hide(trace_of(error)),
         }
         return [(_PREFIX + key, value.encode()) for key, value in values.items()]
 

@@ -107,17 +107,18 @@ class Worker:
         is_source = plugin.kind == "source"
         config = {**self.settings, **(SOURCE if is_source else SINK).parse(props)}
         stopping = threading.Event()
+        hide = self.hiding(raw_config)
         operator = Operator(
             retry_timeout_ms=config["errors.retry.timeout"],
             max_delay_ms=config["errors.retry.delay.max.ms"],
             tolerate_all=config["errors.tolerance"] == "all",
-            reporters=self._reporters(task_id, config),
+            reporters=self._reporters(task_id, config, hide),
             stopping=stopping,
         )
         setup = TaskSetup(
             task_id, props, config, self.cluster, self.offsets, self.board,
             self._pipeline(props, operator), operator, stopping, plugin.version,
-            self.on_failed, self.on_topic, self.hiding(raw_config),
+            self.on_failed, self.on_topic, hide,
         )  # fmt: skip
         connector: Connector = plugin.make()
         task = connector.task_class()()
@@ -127,17 +128,19 @@ class Worker:
         assert isinstance(task, SinkTask)
         return WorkerSinkTask(setup, task, paused=paused)
 
-    def _reporters(self, task_id: TaskId, config: Mapping[str, Any]) -> list[Reporter]:
+    def _reporters(
+        self, task_id: TaskId, config: Mapping[str, Any], hide: Callable[[str], str]
+    ) -> list[Reporter]:
         reporters: list[Reporter] = []
         if config["errors.log.enable"]:
             with_records = config["errors.log.include.messages"]
             reporters.append(
-                LogReporter(task_id.connector, task_id.task, with_records=with_records)
+                LogReporter(task_id.connector, task_id.task, hide, with_records=with_records)
             )
         if topic := config["errors.deadletterqueue.topic.name"]:
             reporters.append(
                 DeadLetters(
-                    self.cluster, topic, task_id.connector, task_id.task,
+                    self.cluster, topic, task_id.connector, task_id.task, hide,
                     replication=config["errors.deadletterqueue.topic.replication.factor"],
                     with_context=config["errors.deadletterqueue.context.headers.enable"],
                 )

@@ -76,6 +76,8 @@ def collector(cfg: Collecting, ctx: SinkContext, batch: Sequence[SinkRecord]) ->
     for record in batch:
         if cfg.mode == "reject" and record.value == "bad":
             ctx.reject(record, DataError("the target refuses it"))
+        elif cfg.mode == "blab":
+            ctx.reject(record, DataError(f"cannot log in to {cfg.box}"))
         elif cfg.mode == "crash" and record.value == "bad":
             FAILED[cfg.box] = FAILED.get(cfg.box, 0) + 1
             if FAILED[cfg.box] < 3:
@@ -228,6 +230,27 @@ def test_rejected_records_go_to_the_dead_letters(connect: Connect) -> None:
         "exception.class.name": "org.apache.kafka.connect.errors.DataException",
         "exception.message": "the target refuses it",
     }  # fmt: skip
+
+
+def test_reports_of_failures_keep_secrets(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ALIRAN_TEST_BOX", "b0x-s3cret")
+    connect.write("blabbed", b"bad")
+
+    connect.put(
+        "blabber", "collector", topics="blabbed", box="${env:ALIRAN_TEST_BOX}", mode="blab",
+        errors__tolerance="all", errors__log__enable="true",
+        errors__deadletterqueue__topic__name="blabbed-dead",
+        errors__deadletterqueue__context__headers__enable="true",
+    )  # fmt: skip
+    (dead,) = connect.read("blabbed-dead", 1)
+
+    texts = [text.decode() for _, text in dead.headers()]
+    logged = eventually(lambda: [t for t in caplog.messages if "task blabber-0" in t])
+    assert any("cannot log in to" in text for text in texts)
+    assert any("cannot log in to" in text for text in logged)
+    assert not any("b0x-s3cret" in text for text in [*texts, *logged, caplog.text])
 
 
 def test_poison_in_the_converter_is_tolerated_or_fails(connect: Connect) -> None:
