@@ -224,7 +224,7 @@ MISTAKES: list[tuple[str, Callable[[Any, Any], object]]] = [
         lambda s, o: s.join(o, both, 1, logging=False, changelog_config={"a": "b"}),
     ),
     (
-        "processor name 'no good-this-windowed' is illegal",
+        "processor name 'no good' is illegal",
         lambda s, o: s.join(o, both, 1, name="no good"),
     ),
 ]
