@@ -24,6 +24,8 @@ class RecordContext(NamedTuple):
         topic: The topic it was read from.
         partition: The partition, -1 where it has none.
         headers: Its headers.
+        raw: Its key and value as read, for dead letters. As on the JVM they are kept in memory
+            only: not in the changelog, nor after a restart.
     """
 
     timestamp: int
@@ -31,6 +33,7 @@ class RecordContext(NamedTuple):
     topic: str
     partition: int
     headers: Headers = ()
+    raw: tuple[bytes | None, bytes | None] = (None, None)
 
     def size(self) -> int:
         """Return the bytes that Kafka counts for it, by its limits of buffers."""

@@ -23,10 +23,16 @@ class Origins(Protocol):
     """Knows where records come from."""
 
     override: tuple[str, int, int] | None
+    raw_override: tuple[bytes | None, bytes | None] | None
 
     @property
     def origin(self) -> tuple[str, int, int]:
         """Topic, partition and offset of the record that the current one comes from."""
+        ...
+
+    @property
+    def raw(self) -> tuple[bytes | None, bytes | None]:
+        """Its key and value as read."""
         ...
 
 
@@ -116,7 +122,7 @@ class Suppressor:
             key.end_ms if spec.window_close else time,
             serialize(old),
             serialize(value),
-            RecordContext(time, offset, topic, partition, tuple(headers or ())),
+            RecordContext(time, offset, topic, partition, tuple(headers or ()), self._origins.raw),
         )
         due = self._stream_time - spec.wait_ms
         while buffer.min_time <= due:
@@ -144,10 +150,9 @@ class Suppressor:
         if buffered.new is not None or not self._spec.window_close:
             key = table.key_serde.deserialize(change.key)
             deserialize, context = table.value_serde.deserialize, buffered.context
-            before, origins.override = (
-                origins.override,
-                (context.topic, context.partition, context.offset),
-            )
+            before = origins.override, origins.raw_override
+            origins.override = context.topic, context.partition, context.offset
+            origins.raw_override = context.raw
             try:
                 self.forward(
                     key,
@@ -157,5 +162,5 @@ class Suppressor:
                     deserialize(buffered.old),
                 )
             finally:
-                origins.override = before
+                origins.override, origins.raw_override = before
         table.buffer.remove_first()

@@ -213,10 +213,7 @@ class TaskErrors:
     ) -> ErrorHandlerContext:
         task = self._task
         topic, partition, offset = task.origins.known or (None, -1, -1)
-        raw_key = raw_value = None
-        if task.current is not None:  # else a cache is flushed, or a punctuator forwards
-            columns, index = task.current.place
-            raw_key, raw_value = columns.keys[index], columns.values[index]
+        raw_key, raw_value = task.origins.raw
         return ErrorHandlerContext(
             topic,
             partition,

@@ -18,12 +18,14 @@ class RecordOrigins:
 
     Attributes:
         override: What to say instead, while something that was held back is forwarded.
+        raw_override: The key and value, as read, to give instead at that time.
         flushing: Whether the caches are being flushed. What they hold back has the origin of the
             last record of all; on the JVM, that of the last one that changed the entry.
     """
 
     def __init__(self, task: StreamTask) -> None:
         self.override: Origin | None = None
+        self.raw_override: tuple[bytes | None, bytes | None] | None = None
         self.flushing = False
         self._task = task
         self._last: Origin = ("", -1, -1)
@@ -43,6 +45,16 @@ class RecordOrigins:
         """The same; None in punctuators, which have no record."""
         between = self._task.current is None and not self.flushing
         return None if between and self.override is None else self.origin
+
+    @property
+    def raw(self) -> tuple[bytes | None, bytes | None]:
+        """Key and value of the record as read; None in punctuators and flushes."""
+        if self.raw_override is not None:
+            return self.raw_override
+        if self._task.current is None:
+            return None, None
+        columns, index = self._task.current.place
+        return columns.keys[index], columns.values[index]
 
     def ran(self, run: Run) -> None:
         """Remember the last record of a run that could be read."""
