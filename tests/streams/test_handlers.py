@@ -20,6 +20,7 @@ from aliran.streams import (
     Record,
     Response,
     StreamsBuilder,
+    Suppressed,
     TopologyTestDriver,
     dead_letter,
 )
@@ -254,6 +255,20 @@ def test_dead_letters_carry_the_input_and_kafkas_headers() -> None:
     assert b"in explode" in (told["__streams.errors.stacktrace"] or b"")
     assert told["__streams.errors.topic"] == b"in"
     assert (told["__streams.errors.partition"], told["__streams.errors.offset"]) == (b"0", b"1")
+
+
+def test_dead_letters_behind_suppress_carry_what_was_held_back() -> None:
+    builder = StreamsBuilder()
+    table = builder.table("in", key=str, value=str)
+    table.suppress(Suppressed.until_time_limit(1)).to_stream().map_values(explode).to("out")
+    config = {"dead_letter_topic": "dlq", "cache_max_bytes": 0}
+    with TopologyTestDriver(builder.build(), config) as driver:
+        topic = driver.create_input_topic("in")
+        topic.pipe_input("held", "bad", 7, HEADERS)
+        topic.pipe_input("later", "good", 100)
+        letter = driver.create_output_topic("dlq").read_record()
+    assert (letter.key, letter.value, letter.timestamp) == ("held", "bad", 7)
+    assert dict(letter.headers)["__streams.errors.offset"] == b"0"
 
 
 def test_a_response_may_choose_its_dead_letters() -> None:
