@@ -22,8 +22,7 @@ from aliran.streams.plan.window_operators import MAX_TIME, Suppress
 class Origins(Protocol):
     """Knows where records come from."""
 
-    override: tuple[str, int, int] | None
-    raw_override: tuple[bytes | None, bytes | None] | None
+    override: RecordContext | None
 
     @property
     def origin(self) -> tuple[str, int, int]:
@@ -150,9 +149,7 @@ class Suppressor:
         if buffered.new is not None or not self._spec.window_close:
             key = table.key_serde.deserialize(change.key)
             deserialize, context = table.value_serde.deserialize, buffered.context
-            before = origins.override, origins.raw_override
-            origins.override = context.topic, context.partition, context.offset
-            origins.raw_override = context.raw
+            before, origins.override = origins.override, context
             try:
                 self.forward(
                     key,
@@ -162,5 +159,5 @@ class Suppressor:
                     deserialize(buffered.old),
                 )
             finally:
-                origins.override, origins.raw_override = before
+                origins.override = before
         table.buffer.remove_first()

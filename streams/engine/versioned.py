@@ -153,8 +153,8 @@ class GraceJoin:
 
     def _let_go(self, key: bytes, value: bytes | None, context: RecordContext) -> None:
         """Join a record that has waited, with the origin that it had."""
-        origins, origin = self._origins, (context.topic, context.partition, context.offset)
-        before, origins.override = origins.override, origin
+        origins = self._origins
+        before, origins.override = origins.override, context
         try:
             self._emit(
                 self._key_serde.deserialize(key),

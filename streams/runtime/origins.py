@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from aliran.core.types import Columns
+    from aliran.storage.state.buffered import RecordContext
     from aliran.streams.runtime.record_run import Run
     from aliran.streams.runtime.task import StreamTask
 
@@ -18,14 +19,12 @@ class RecordOrigins:
 
     Attributes:
         override: What to say instead, while something that was held back is forwarded.
-        raw_override: The key and value, as read, to give instead at that time.
         flushing: Whether the caches are being flushed. What they hold back has the origin of the
             last record of all; on the JVM, that of the last one that changed the entry.
     """
 
     def __init__(self, task: StreamTask) -> None:
-        self.override: Origin | None = None
-        self.raw_override: tuple[bytes | None, bytes | None] | None = None
+        self.override: RecordContext | None = None
         self.flushing = False
         self._task = task
         self._last: Origin = ("", -1, -1)
@@ -33,8 +32,8 @@ class RecordOrigins:
     @property
     def origin(self) -> Origin:
         """The origin of the record being processed; between records, of the last one."""
-        if self.override is not None:
-            return self.override
+        if (held := self.override) is not None:
+            return held.topic, held.partition, held.offset
         current = self._task.current
         if current is None:
             return self._last
@@ -49,8 +48,8 @@ class RecordOrigins:
     @property
     def raw(self) -> tuple[bytes | None, bytes | None]:
         """Key and value of the record as read; None in punctuators and flushes."""
-        if self.raw_override is not None:
-            return self.raw_override
+        if self.override is not None:
+            return self.override.raw
         if self._task.current is None:
             return None, None
         columns, index = self._task.current.place

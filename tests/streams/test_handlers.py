@@ -12,6 +12,8 @@ from aliran.streams import (
     App,
     DeserializationError,
     ErrorHandlerContext,
+    Joined,
+    Materialized,
     ProcessingError,
     Processor,
     ProcessorContext,
@@ -268,6 +270,26 @@ def test_dead_letters_behind_suppress_carry_what_was_held_back() -> None:
         topic.pipe_input("later", "good", 100)
         letter = driver.create_output_topic("dlq").read_record()
     assert (letter.key, letter.value, letter.timestamp) == ("held", "bad", 7)
+    assert dict(letter.headers)["__streams.errors.offset"] == b"0"
+
+
+def test_dead_letters_behind_a_join_with_grace_are_not_another_records() -> None:
+    """The buffer of the join keeps no bytes of the input, as on the JVM: none, not others'."""
+    builder = StreamsBuilder()
+    store = Materialized(store="table", key=str, value=str, history_retention=5000)
+    table = builder.table("table", key=str, value=str, materialized=store)
+    stream = builder.stream("in", key=str, value=str)
+    stream.join(table, lambda left, _: left, Joined(grace=2)).map_values(explode).to("out")
+    config = {"dead_letter_topic": "dlq", "cache_max_bytes": 0}
+    with TopologyTestDriver(builder.build(), config) as driver:
+        driver.create_input_topic("table").pipe_input("held", "row", 1)
+        topic = driver.create_input_topic("in")
+        topic.pipe_input("held", "bad", 7)
+        topic.pipe_input("later", "good", 100)
+        letters = driver.create_output_topic("dlq", key=bytes, value=bytes)
+        letter = letters.read_record()
+    read: tuple[object, ...] = (letter.key, letter.value, letter.timestamp)
+    assert read == (None, None, 7)
     assert dict(letter.headers)["__streams.errors.offset"] == b"0"
 
 
