@@ -36,7 +36,7 @@ def main(groups: list[str]) -> int:
         uv = shutil.which("uv")
         if not venv_works():
             make_venv(uv)
-        install(uv, requirements)
+        install(uv, "platform" if groups == ["run"] else "all", requirements)
     except SetupError as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 1
@@ -99,8 +99,8 @@ def make_venv(uv: str | None) -> None:
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
 
 
-def install(uv: str | None, requirements: list[str]) -> None:
-    """Install the project, editable, and `requirements` within constraints.txt."""
+def install(uv: str | None, extra: str, requirements: list[str]) -> None:
+    """Install the project with an extra, editable, and `requirements` within constraints.txt."""
     print("installing (once; a minute or less)", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         listed = Path(scratch) / "requirements.txt"
@@ -113,7 +113,15 @@ def install(uv: str | None, requirements: list[str]) -> None:
             pip = [str(VENV_PYTHON), "-m", "pip", "install", "--quiet"]
         constraints = str(ROOT / "constraints.txt")
         subprocess.run(
-            [*pip, "--constraint", constraints, "--editable", f"{ROOT}[all]", "-r", str(listed)],
+            [
+                *pip,
+                "--constraint",
+                constraints,
+                "--editable",
+                f"{ROOT}[{extra}]",
+                "-r",
+                str(listed),
+            ],
             check=True,
             cwd=ROOT,
         )

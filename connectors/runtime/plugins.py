@@ -11,14 +11,16 @@ import importlib.util
 import inspect
 import logging
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from aliran.connectors.api.connector import Connector, SinkConnector, SourceConnector
+from aliran.connectors.builtin import BuiltIn
 from aliran.connectors.converters.base import Converter
 from aliran.connectors.errors import ConfigError
 
@@ -28,33 +30,39 @@ GROUP = "aliran.connectors"
 _SUFFIXES = ("Connector", "Converter")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plugin:
     """Something that a configuration can name.
 
     Attributes:
         name: What `/connector-plugins` calls it: Kafka's class, or the dotted Python name.
         kind: source, sink, converter, header_converter, transformation or predicate.
-        cls: Its class.
         version: Its version.
+        load: Gives its class; imports what it needs.
         of_key: For a transformation of one part: whether it is the key.
+        also: Further names it goes by.
     """
 
     name: str
     kind: str
-    cls: type[Any]
     version: str
+    load: Callable[[], type[Any]]
     of_key: bool | None = None
+    also: tuple[str, ...] = ()
+
+    @cached_property
+    def cls(self) -> type[Any]:
+        """Its class."""
+        return self.load()
 
     def aliases(self) -> Iterator[str]:
         """Yield the names it goes by."""
-        python = f"{self.cls.__module__}.{self.cls.__qualname__}"
-        yield from (self.name, python, getattr(self.cls, "alias", None) or self.name)
-        simple = self.name.rsplit(".", 1)[-1]
-        yield simple
-        for suffix in _SUFFIXES:
-            if simple.endswith(suffix) and simple != suffix:
-                yield simple.removesuffix(suffix)
+        for name in (self.name, *self.also):
+            simple = name.rsplit(".", 1)[-1]
+            yield from (name, simple)
+            for suffix in _SUFFIXES:
+                if simple.endswith(suffix) and simple != suffix:
+                    yield simple.removesuffix(suffix)
 
     def make(self) -> Any:
         """Return a new instance."""
@@ -77,7 +85,11 @@ class Plugins:
         self._version = version
         self._all: dict[str, Plugin] = {}
         self._by_alias: dict[tuple[str, str], Plugin] = {}
-        for module in _modules("builtin", "converters", "transforms"):
+        self._missing: dict[str, ConfigError] = {}
+        for package in _modules("builtin"):
+            for row in package.CONNECTORS:
+                self._add_built_in(package.__name__, row)
+        for module in _modules("converters", "transforms"):
             self._add_module(module, built_in=True)
         for entry in entry_points(group=GROUP):
             self._add_entry(entry.name, entry)
@@ -99,6 +111,8 @@ class Plugins:
         for kind in ("source", "sink"):
             if (kind, name) in self._by_alias:
                 return self._by_alias[kind, name]
+        if name in self._missing:
+            raise self._missing[name]
         cls = _imported(name)
         if cls is not None and issubclass(cls, Connector):
             return self.add_connector(cls)
@@ -120,7 +134,7 @@ class Plugins:
                 return self._by_alias[one, name]
         cls = _imported(name)
         if cls is not None and callable(getattr(cls, "configure", None)):
-            return Plugin(name, kind, cls, self._version)
+            return Plugin(name, kind, self._version, lambda: cls)
         raise ConfigError(f"Class {name} could not be found.")
 
     def find(self, name: str) -> Plugin | None:
@@ -135,8 +149,22 @@ class Plugins:
     def add_connector(self, cls: type[Connector]) -> Plugin:
         """Add a connector class, and return it as a plugin."""
         kind = "source" if issubclass(cls, SourceConnector) else "sink"
-        name = getattr(cls, "java_class", None) or f"{cls.__module__}.{cls.__qualname__}"
-        return self._add(Plugin(name, kind, cls, cls.version))
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        also = (getattr(cls, "alias", None) or name,)
+        return self._add(Plugin(name, kind, cls.version, lambda: cls, also=also))
+
+    def _add_built_in(self, package: str, row: BuiltIn) -> None:
+        kafkas = row.also[0] if row.also[:1] and row.also[0].startswith("org.apache.") else None
+        name = kafkas or f"aliran.connectors.{row.alias}"
+        also = (row.alias, f"{row.alias}Connector", *row.also)
+        plugin = Plugin(name, row.kind, self._version, partial(_loaded, package, row), also=also)
+        if all(importlib.util.find_spec(one) for one in row.needs):
+            self._add(plugin)
+            return
+        error = ConfigError(
+            f"{row.alias} needs packages that are not installed: pip install 'aliran[{row.extra}]'"
+        )
+        self._missing.update(dict.fromkeys(plugin.aliases(), error))
 
     def _add(self, plugin: Plugin) -> Plugin:
         self._all.setdefault(f"{plugin.kind} {plugin.name}", plugin)
@@ -160,17 +188,19 @@ class Plugins:
     def _add_part(self, cls: type[Any]) -> None:
         name = cls.java_class
         if issubclass(cls, Converter):
-            self._add(Plugin(name, "converter", cls, self._version))
+            self._add(Plugin(name, "converter", self._version, lambda: cls))
             if name.endswith(("SimpleHeaderConverter", "StringConverter", "JsonConverter",
                               "ByteArrayConverter")):  # fmt: skip
-                self._add(Plugin(name, "header_converter", cls, self._version))
+                self._add(Plugin(name, "header_converter", self._version, lambda: cls))
         elif ".predicates." in name:
-            self._add(Plugin(name, "predicate", cls, self._version))
+            self._add(Plugin(name, "predicate", self._version, lambda: cls))
         elif "of_key" in inspect.signature(cls).parameters:
             for suffix, of_key in (("$Key", True), ("$Value", False)):
-                self._add(Plugin(name + suffix, "transformation", cls, self._version, of_key))
+                self._add(
+                    Plugin(name + suffix, "transformation", self._version, lambda: cls, of_key)
+                )
         elif callable(getattr(cls, "apply", None)):
-            self._add(Plugin(name, "transformation", cls, self._version))
+            self._add(Plugin(name, "transformation", self._version, lambda: cls))
 
     def _add_entry(self, name: str, entry: Any) -> None:
         try:
@@ -213,6 +243,14 @@ def _modules(*packages: str) -> Iterator[ModuleType]:
                 if (error.name or "").startswith("aliran"):
                     raise
                 logger.debug("%s is not available: %s", info.name, error)
+
+
+def _loaded(package: str, row: BuiltIn) -> type[Any]:
+    """Return the class of a connector that comes with Aliran."""
+    module, _, attribute = row.place.partition(":")
+    value = getattr(importlib.import_module(f"{package}.{module}"), attribute)
+    cls: type[Any] = getattr(value, "connector", value)
+    return cls
 
 
 def _imported(name: str) -> type[Any] | None:

@@ -51,9 +51,6 @@ class FileSinkConfig:
 class FileStreamSinkConnector(SinkConnector):
     """Tasks that append to one file."""
 
-    java_class = "org.apache.kafka.connect.file.FileStreamSinkConnector"
-    version = "1"
-
     def start(self, props: Mapping[str, str]) -> None:
         """Keep the configuration."""
         self._props = dict(props)

@@ -57,9 +57,6 @@ class FileSourceConfig:
 class FileStreamSourceConnector(SourceConnector):
     """One file, one task."""
 
-    java_class = "org.apache.kafka.connect.file.FileStreamSourceConnector"
-    version = "1"
-
     def start(self, props: Mapping[str, str]) -> None:
         """Keep the configuration."""
         self._props = dict(props)
