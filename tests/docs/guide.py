@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "examples" / "README.md"]
+PAGES = [*sorted(DOCS.glob("**/*.md")), DOCS.parent / "examples" / "README.md"]
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
@@ -106,7 +106,8 @@ def write_modules(directory: Path) -> None:
         for program in programs(page):
             code = program.code.splitlines()
             lines[program.line - 1 : program.line - 1 + len(code)] = code
-        name = path.stem.replace("-", "_").lower()
+        name = "_".join([*path.relative_to(DOCS.parent).parts[:-1], path.stem])
+        name = name.replace("-", "_").lower()
         (directory / f"{name}.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
