@@ -1,4 +1,4 @@
-"""Each connector that comes with Aliran has a page: its configurations work, all options are named."""
+"""Each connector has a page; configurations there work, and all its options are named there."""
 
 from __future__ import annotations
 
