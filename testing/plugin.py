@@ -6,15 +6,24 @@ pytest_plugins = ["aliran.testing.plugin"]
 # test_orders.py
 def test_orders(embedded_broker):
     producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
+
+# test_connector.py
+def test_numbers(connect_tester):
+    connect_tester.put("numbers", counter, topic="numbers", until=3)
+    assert connect_tester.values("numbers", 3) == [1, 2, 3]
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from aliran.broker.embedded import EmbeddedBroker
+
+if TYPE_CHECKING:
+    from aliran.testing.connect import ConnectTester
 
 
 @pytest.fixture
@@ -29,3 +38,12 @@ def session_broker() -> Iterator[EmbeddedBroker]:
     """Yield one broker for all tests of a run; they had better use topics of their own."""
     with EmbeddedBroker() as broker:
         yield broker
+
+
+@pytest.fixture
+def connect_tester(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectTester]:
+    """Yield a Connect worker in a process of its own and a broker, for tests of connectors."""
+    from aliran.testing.connect import ConnectTester  # not everybody has `connect` installed
+
+    with ConnectTester(tmp_path_factory.mktemp("connect")) as tester:
+        yield tester

@@ -55,6 +55,11 @@ class Plugin:
         """Its class."""
         return self.load()
 
+    @property
+    def short_name(self) -> str:
+        """The shortest name it goes by."""
+        return min(self.aliases(), key=len)
+
     def aliases(self) -> Iterator[str]:
         """Yield the names it goes by."""
         for name in (self.name, *self.also):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -55,3 +58,48 @@ def test_a_worker_that_cannot_start_says_why(
 def test_a_missing_file_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["connect", "run", str(tmp_path / "none")]) == 1
     assert "none cannot be read" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["source", "sink"])
+def test_a_new_connectors_tests_pass(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / f"my-{kind}"
+
+    assert main(["connect", "new", str(folder), "--kind", kind]) == 0
+    assert f"next: cd {folder}" in capsys.readouterr().out
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, config = read_connector(folder / f"my-{kind}.json")
+    assert config["connector.class"] == f"My{kind.capitalize()}{kind.capitalize()}"
+
+
+def test_a_new_connector_needs_a_name_and_an_empty_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+
+    assert main(["connect", "new", str(tmp_path / "full")]) == 1
+    assert main(["connect", "new", str(tmp_path / "1st")]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert "is not empty" in errors[0]
+    assert "'1st' cannot be the name" in errors[1]
+
+
+def test_plugins_and_their_options_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["connect", "plugins"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert ["source", "Datagen", "aliran.connectors.Datagen", version("aliran")] in rows
+
+    assert main(["connect", "options", "Datagen"]) == 0
+    assert "max.interval.ms" in capsys.readouterr().out
+    assert main(["connect", "options", "Nonsense"]) == 1
+    assert "Nonsense" in capsys.readouterr().err
