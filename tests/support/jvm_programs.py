@@ -18,8 +18,16 @@ def resolve_class_path() -> str:
     Raises:
         RuntimeError: Maven could not.
     """
-    pom = CLIENTS / "pom.xml"
-    listing = BUILD / "classpath"
+    return class_path_of(CLIENTS / "pom.xml")
+
+
+def class_path_of(pom: Path) -> str:
+    """Return the class path that a pom.xml describes; Maven resolves it once.
+
+    Raises:
+        RuntimeError: Maven could not.
+    """
+    listing = BUILD / f"classpath-{pom.parent.name}"
     if not listing.exists() or listing.stat().st_mtime < pom.stat().st_mtime:
         BUILD.mkdir(parents=True, exist_ok=True)
         words = ["mvn", "-q", "-B", "-f", str(pom), "dependency:build-classpath"]
