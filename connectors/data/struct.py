@@ -36,6 +36,17 @@ class Struct:
         for name, value in (values or {}).items():
             self.put(name, value)
 
+    @classmethod
+    def unchecked(cls, schema: Schema, values: list[Any]) -> Self:
+        """Return a struct that has these values in the order of the fields, without a look at them.
+
+        For who makes many and knows that they fit; the list is the struct's from then on.
+        """
+        made = cls.__new__(cls)
+        made.schema = schema
+        made._values = values  # noqa: SLF001  (our own)
+        return made
+
     def _lookup(self, name: str) -> Field:
         field = self.schema.field(name)
         if field is None:
