@@ -57,7 +57,8 @@ class ConnectHeaders:
     __slots__ = ("_headers",)
 
     def __init__(self, headers: Iterable[Header] = ()) -> None:
-        self._headers = list(headers)
+        # Records without headers are made by the million: a tuple costs nothing, copied or not.
+        self._headers: tuple[Header, ...] = tuple(headers)
 
     def __len__(self) -> int:
         return len(self._headers)
@@ -81,12 +82,12 @@ class ConnectHeaders:
         """
         if schema is not None:
             _check(schema, value)
-        self._headers.append(Header(key, schema, value))
+        self._headers += (Header(key, schema, value),)
         return self
 
     def add_header(self, header: Header) -> Self:
         """Append a header as it is."""
-        self._headers.append(header)
+        self._headers += (header,)
         return self
 
     def add_string(self, key: str, value: str | None) -> Self:
@@ -154,16 +155,16 @@ class ConnectHeaders:
 
     def all_with_name(self, key: str) -> Iterator[Header]:
         """Return the headers of that name."""
-        return (each for each in list(self._headers) if each.key == key)
+        return (each for each in self._headers if each.key == key)
 
     def remove(self, key: str) -> Self:
         """Remove all headers of that name."""
-        self._headers = [each for each in self._headers if each.key != key]
+        self._headers = tuple(each for each in self._headers if each.key != key)
         return self
 
     def clear(self) -> Self:
         """Remove all headers."""
-        self._headers.clear()
+        self._headers = ()
         return self
 
     def retain_latest(self, key: str | None = None) -> Self:
@@ -175,13 +176,13 @@ class ConnectHeaders:
                 continue
             seen.add(each.key)
             kept.append(each)
-        self._headers = kept[::-1]
+        self._headers = tuple(reversed(kept))
         return self
 
     def apply(self, change: Callable[[Header], Header | None], key: str | None = None) -> Self:
         """Replace each header, or those of a name, by what `change` returns; None removes it."""
         changed = (change(h) if key in {None, h.key} else h for h in self._headers)
-        self._headers = [each for each in changed if each is not None]
+        self._headers = tuple(each for each in changed if each is not None)
         return self
 
     def duplicate(self) -> ConnectHeaders:

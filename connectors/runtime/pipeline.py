@@ -31,8 +31,7 @@ class ProducerRow:
     timestamp: int | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConsumedRecord(SinkRecord):
+class ConsumedRecord(SinkRecord, frozen=True, kw_only=True):
     """A sink record that remembers its bytes, for the dead-letter topic.
 
     Attributes:
