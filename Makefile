@@ -17,7 +17,7 @@ SIMILAR_LINES := 10
 N ?= 20000
 SEED ?= 1
 
-.PHONY: help setup test oracle check lint types floors duplicates generated format bench bench-registry demo dist clean
+.PHONY: help setup test oracle check lint types floors duplicates generated format bench bench-registry bench-connect demo dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,9 @@ bench: .venv/.installed-test ## speed: the hashtag job, each kind of operator, t
 
 bench-registry: .venv/.installed-test ## speed of the schema registry; adds to build/bench.json
 	@$(BIN)/python benchmarks/registry.py $(ARGS)
+
+bench-connect: .venv/.installed-test ## speed of connectors, beside Kafka's worker where Java and Maven are; adds to build/bench.json
+	@$(BIN)/python benchmarks/connect.py $(ARGS)
 
 dist: .venv/.installed-test ## sdist and wheel into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist .

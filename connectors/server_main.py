@@ -15,6 +15,7 @@ from aliran.connectors.config.properties import parse_properties
 from aliran.connectors.errors import ConfigError
 from aliran.connectors.server import ConnectServer
 from aliran.core.errors import AliranError
+from aliran.core.garbage import TunedCollector
 
 
 def run_worker(worker: Path, connectors: Sequence[Path]) -> int:
@@ -40,8 +41,8 @@ def run_worker(worker: Path, connectors: Sequence[Path]) -> int:
                 f"aliran connect ready: {server.url} (Kafka at {server.bootstrap_servers})",
                 flush=True,
             )
-            while not stopping.wait(3600):
-                pass
+            with TunedCollector():
+                stopping.wait()
     except AliranError as error:
         print(f"aliran connect: {error}", file=sys.stderr)
         return 1

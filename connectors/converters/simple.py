@@ -45,8 +45,9 @@ class StringConverter(Converter):
         """Return the text of a value."""
         if value is None:
             return None
+        text = value if type(value) is str else value_text(schema, value)
         try:
-            return value_text(schema, value).encode(self._encoding, "replace")
+            return text.encode(self._encoding, "replace")
         except LookupError as error:
             raise DataError(f"Failed to serialize to a string: {error}") from error
 

@@ -232,9 +232,21 @@ class Operator:
         self.failures: int = 0
 
     def run(
-        self, stage: Stage, executor: object, step: Callable[[], _T], raw: Callable[[], Raw | None]
+        self,
+        stage: Stage,
+        executor: object,
+        step: Callable[[], _T],
+        raw: Callable[[], Raw | None],
+        failed: Exception | None = None,
     ) -> tuple[bool, _T | None]:
         """Return whether a step succeeded, and its result.
+
+        Args:
+            stage: Where it is.
+            executor: What is at work.
+            step: What it does.
+            raw: Gives the record as bytes, should it fail.
+            failed: What the first attempt raised, if it has been made.
 
         Raises:
             ToleranceExceededError: It failed, and nothing is tolerated.
@@ -243,8 +255,11 @@ class Operator:
         delay, attempt = _FIRST_DELAY_S, 1
         while True:
             try:
-                return True, step()
+                if failed is None:
+                    return True, step()
+                raise failed
             except Exception as error:
+                failed = None
                 retriable = getattr(error, "retriable", False) is True
                 forever = self._retry_timeout_ms < 0
                 if not retriable or not (forever or time.monotonic() + delay <= deadline):

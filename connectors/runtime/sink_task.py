@@ -179,25 +179,30 @@ class WorkerSinkTask(WorkerTask):
 
     def _take(self, messages: Iterable[Message[bytes, bytes]]) -> None:
         """Convert messages into the batch."""
+        taken: list[Message[bytes, bytes]] = []
+        partition = TopicPartition("", -1)
         for message in messages:
             error = message.error()
             if error is not None:
-                if error.code() == PARTITION_EOF:
-                    continue
-                if error.code() not in _WAITED_FOR and (error.fatal() or not error.retriable()):
-                    raise ConnectError(f"consuming failed: {error.str()}") from KafkaException(
-                        error
-                    )
-                logger.warning("task %s: %s", self.setup.id, error.str())
+                self._judge(error)
                 continue
-            partition = TopicPartition(message.topic() or "", message.partition() or 0)
-            if partition not in self.assigned:
-                continue
-            self._batch_ends[partition] = (message.offset() or 0) + 1
-            self.setup.on_topic(self.setup.id.connector, self.setup.id, partition.topic)
-            record = self.setup.pipeline.to_sink(message)
-            if record is not None:
-                self._batch.append(record)
+            topic, number = message.topic() or "", message.partition() or 0
+            if topic != partition.topic or number != partition.partition:
+                partition = TopicPartition(topic, number)
+                self.setup.on_topic(self.setup.id.connector, self.setup.id, topic)
+            if partition in self.assigned:
+                self._batch_ends[partition] = (message.offset() or 0) + 1
+                taken.append(message)
+        converted = self.setup.pipeline.to_sink(taken)
+        self._batch += [record for record in converted if record is not None]
+
+    def _judge(self, error: KafkaError) -> None:
+        """Raise what keeps a consumer from reading on, and log what does not."""
+        if error.code() == PARTITION_EOF:
+            return
+        if error.code() not in _WAITED_FOR and (error.fatal() or not error.retriable()):
+            raise ConnectError(f"consuming failed: {error.str()}") from KafkaException(error)
+        logger.warning("task %s: %s", self.setup.id, error.str())
 
     def _put(self) -> None:
         try:

@@ -1,16 +1,15 @@
 """The loop of a source task: poll → transform → convert → produce → store offsets.
 
-Kafka: `WorkerSourceTask`, `SubmittedRecords`. Offsets are stored only up to the last acknowledged
-record in a row of each source partition, so that a crash repeats records but loses none.
+Kafka: `WorkerSourceTask`. Offsets are stored only up to the last acknowledged record in a row of
+each source partition, so that a crash repeats records but loses none.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -21,53 +20,11 @@ from aliran.connectors.records import SourceRecord
 from aliran.connectors.runtime.errors import Failure, Raw, Stage, name_of
 from aliran.connectors.runtime.pipeline import ProducerRow
 from aliran.connectors.runtime.status import State
+from aliran.connectors.runtime.submitted import Batch, Offsets, SubmittedRecords
 from aliran.connectors.runtime.task import TaskSetup, WorkerTask
 from aliran.connectors.runtime.topic_creation import TopicCreator
 
 logger: logging.Logger = logging.getLogger("aliran.connectors")
-
-
-class _Submitted:
-    """One record under way."""
-
-    __slots__ = ("acked", "offset")
-
-    def __init__(self, offset: Mapping[str, Any] | None) -> None:
-        self.offset = offset
-        self.acked = False
-
-
-class SubmittedRecords:
-    """Records under way by source partition, in order. Kafka: `SubmittedRecords`."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._queues: dict[str, tuple[Mapping[str, Any], deque[_Submitted]]] = {}
-
-    def submit(self, record: SourceRecord) -> _Submitted:
-        """Note a record before it is sent."""
-        partition = record.source_partition or {}
-        submitted = _Submitted(record.source_offset)
-        key = json.dumps(partition, sort_keys=True)
-        with self._lock:
-            row = self._queues.get(key)
-            if row is None:
-                row = self._queues[key] = (partition, deque())
-            row[1].append(submitted)
-        return submitted
-
-    def committable(self) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
-        """Take away what is acknowledged in a row; return the last offset of each partition."""
-        found: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
-        with self._lock:
-            for key, (partition, queue) in list(self._queues.items()):
-                while queue and queue[0].acked:
-                    offset = queue.popleft().offset
-                    if offset is not None:
-                        found[key] = (partition, offset)
-                if not queue:
-                    del self._queues[key]
-        return found
 
 
 class _OffsetReader:
@@ -103,7 +60,8 @@ class WorkerSourceTask(WorkerTask):
         self._task = task
         self._producer: Producer | None = None
         self._submitted = SubmittedRecords()
-        self._pending: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+        self._pending: Offsets = {}
+        self._wants_to_know = type(task).commit_record is not SourceTask.commit_record
         self._committing = threading.Lock()
         self._failure: Exception | None = None
         self._started = False
@@ -149,9 +107,10 @@ class WorkerSourceTask(WorkerTask):
                 self._await_resume()
                 continue
             records = self._poll()
-            for record in records or ():
-                self._send(record)
+            if records:
+                self._send(records)
             self._producer.poll(0)
+            self._submitted.let_go()
             if self._failure is not None:
                 raise self._failure
 
@@ -165,55 +124,70 @@ class WorkerSourceTask(WorkerTask):
             self._stopping.wait(getattr(error, "after", 0.5))
             return None
 
-    def _send(self, record: SourceRecord) -> None:
-        submitted = self._submitted.submit(record)
-        row = self.setup.pipeline.to_kafka(record)
-        if row is None:
-            submitted.acked = True
-            self._task.commit_record(record, None)
-            return
-        self._topics.need(row.topic)
-        self.setup.on_topic(self.setup.id.connector, self.setup.id, row.topic)
+    def _send(self, records: Sequence[SourceRecord]) -> None:
+        batch = self._submitted.submit(records)
+        topics: set[str] = set()
+        for number, row in enumerate(self.setup.pipeline.to_kafka(records)):
+            if row is None:
+                self._settle(batch, number, None)
+                continue
+            if row.topic not in topics:
+                topics.add(row.topic)
+                self._topics.need(row.topic)
+                self.setup.on_topic(self.setup.id.connector, self.setup.id, row.topic)
+            try:
+                self._produce(row, partial(self._delivered, batch, number, row))
+            except KafkaException as error:
+                self._refused(batch, number, row, error)
 
-        def delivered(error: KafkaError | None, message: Message[bytes, bytes]) -> None:
-            if error is None:
-                submitted.acked = True
-                self._task.commit_record(record, message.offset())
-            else:
-                self._refused(record, row, submitted, KafkaException(error))
-
-        self._produce(row, delivered, record, submitted)
-
-    def _produce(
-        self, row: ProducerRow, delivered: Any, record: SourceRecord, submitted: _Submitted
-    ) -> None:
+    def _produce(self, row: ProducerRow, delivered: Callable[..., None]) -> None:
         assert self._producer is not None
+        produce = self._producer.produce
+        partition = -1 if row.partition is None else row.partition
         while True:
             try:
-                self._producer.produce(
-                    row.topic, row.value, row.key,
-                    partition=-1 if row.partition is None else row.partition,
-                    on_delivery=delivered,
-                    timestamp=0 if row.timestamp is None else row.timestamp or 1,
-                    headers=row.headers,
-                )  # fmt: skip
+                if row.headers or row.timestamp is not None:
+                    timestamp = 0 if row.timestamp is None else row.timestamp or 1
+                    produce(
+                        row.topic, row.value, row.key, partition, delivered, None, timestamp,
+                        row.headers,
+                    )  # fmt: skip
+                else:  # named arguments and empty headers cost more than all the rest
+                    produce(row.topic, row.value, row.key, partition, delivered)
             except BufferError:
                 self._producer.poll(0.1)  # the queue is full: wait for room
                 if self._stopping.is_set():
                     raise ConnectError("stopped while the producer's queue was full") from None
                 continue
-            except KafkaException as error:
-                self._refused(record, row, submitted, error)
             return
 
-    def _refused(
-        self, record: SourceRecord, row: ProducerRow, submitted: _Submitted, error: KafkaException
+    def _settle(self, batch: Batch, number: int, offset: int | None) -> None:
+        batch.settle(number)
+        if self._wants_to_know:
+            self._task.commit_record(batch.records[number], offset)
+
+    def _delivered(
+        self,
+        batch: Batch,
+        number: int,
+        row: ProducerRow,
+        error: KafkaError | None,
+        message: Message[bytes, bytes],
     ) -> None:
+        """Take note of what became of a record; called by the producer."""
+        if error is not None:
+            self._refused(batch, number, row, KafkaException(error))
+        elif self._wants_to_know:
+            self._settle(batch, number, message.offset())
+        else:
+            batch.settle(number)
+
+    def _refused(self, batch: Batch, number: int, row: ProducerRow, error: KafkaException) -> None:
         """Judge a record that the broker does not take; runs inside of the producer's callbacks."""
         reason = ConnectError(
             f"a record could not be written to {row.topic}: {error.args[0].str()}"
         )
-        raw = Raw(row.topic, key=row.key, value=row.value, headers=row.headers)
+        raw = Raw(row.topic, key=row.key, value=row.value, headers=row.headers or ())
         try:
             self.setup.operator.failed(
                 Failure(Stage.KAFKA_PRODUCE, name_of(self._task), reason, 1, raw)
@@ -221,8 +195,7 @@ class WorkerSourceTask(WorkerTask):
         except ConnectError as fatal:
             self._failure = self._failure or fatal
             return
-        submitted.acked = True
-        self._task.commit_record(record, None)
+        self._settle(batch, number, None)
 
     def _close(self, *, failed: bool) -> None:
         try:

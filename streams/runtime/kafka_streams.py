@@ -16,6 +16,7 @@ from aliran.clients.connection import Connection, EmbeddedConnection, KafkaConne
 from aliran.clients.transport import Transport, UnknownTopicError
 from aliran.core.clock import Clock, SystemClock
 from aliran.core.errors import AliranError, ConfigError
+from aliran.core.garbage import TunedCollector
 from aliran.core.types import Columns, TopicPartition
 from aliran.serdes import Serde, SerdeLike, serde_for
 from aliran.serdes.providers import bound_serde, provider_of
@@ -26,7 +27,6 @@ from aliran.streams.plan.naming import check_all_named
 from aliran.streams.plan.topology import Topology
 from aliran.streams.runtime.config import StreamsConfig
 from aliran.streams.runtime.defaults import with_serdes
-from aliran.streams.runtime.garbage import TunedCollector
 from aliran.streams.runtime.global_state import GlobalState
 from aliran.streams.runtime.partition_counts import PartitionCounts
 from aliran.streams.runtime.state import NEXT, State, StateListener

@@ -184,7 +184,9 @@ class FileStreamSourceTask(SourceTask):
 
     def _records_of(self, data: bytes) -> list[SourceRecord]:
         """Take whole lines off the buffer, as many as a batch holds."""
-        *lines, rest = data.split(b"\n", self._config.batch_size)
+        *lines, self._buffer = data.split(b"\n", self._config.batch_size)
+        if self._config.format == "lines":
+            return self._texts(lines)
         records = []
         for line in lines:
             at = self._position
@@ -192,13 +194,29 @@ class FileStreamSourceTask(SourceTask):
             record = self._record(line.removesuffix(b"\r"), at)
             if record is not None:
                 records.append(record)
-        self._buffer = rest
+        return records
+
+    def _texts(self, lines: list[bytes]) -> list[SourceRecord]:
+        """Return a record a line; nothing here is done that could be done once."""
+        topic, partition, inode = self._config.topic, self._partition, self._inode
+        position, records = self._position, []
+        for line in lines:
+            position += len(line) + 1
+            records.append(
+                SourceRecord(
+                    topic=topic,
+                    value_schema=STRING_SCHEMA,
+                    value=line.removesuffix(b"\r").decode("utf-8", "replace"),
+                    source_partition=partition,
+                    source_offset={"position": position, "inode": inode},
+                )
+            )
+        self._position = position
         return records
 
     def _record(self, line: bytes, at: int) -> SourceRecord | None:
         config = self._config
         value: Any
-        schema = None
         if config.format == "csv":
             if self._header is None:
                 self._header = self._fields(line)
@@ -210,20 +228,17 @@ class FileStreamSourceTask(SourceTask):
                     f"{config.file}: the row at byte {at} has {len(fields)} fields, the header "
                     f"{len(self._header)}"
                 )
-        elif config.format == "json":
+        else:
             if not line.strip():
                 return None
             try:
                 value = json.loads(line)
             except ValueError as error:
                 raise DataError(f"{config.file}: no JSON at byte {at}: {error}") from error
-        else:
-            value, schema = line.decode("utf-8", "replace"), STRING_SCHEMA
         return SourceRecord(
             source_partition=self._partition,
             source_offset={"position": self._position, "inode": self._inode},
             topic=config.topic,
-            value_schema=schema,
             value=value,
         )
 
