@@ -1,0 +1,1 @@
+"""What connectors of one cloud share."""
