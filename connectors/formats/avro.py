@@ -23,6 +23,7 @@ from aliran.connectors.formats.plain import (
     schema_json,
 )
 
+
 def _decimals(schema: Schema) -> Convert:
     return lambda value: logical.decimal_from(schema, value)
 

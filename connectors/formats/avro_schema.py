@@ -95,7 +95,7 @@ class ToAvro:
 
     def _record(self, schema: Schema) -> dict[str, Any]:
         name = schema.name if schema.name and _NAME.fullmatch(schema.name) else "ConnectDefault"
-        fields = []
+        fields: list[Any] = []
         record: dict[str, Any] = {"type": "record", "name": self._fresh(name), "fields": fields}
         for field in schema.fields:
             if not _FIELD.fullmatch(field.name):

@@ -104,9 +104,7 @@ class _File:
 
 class _Writer(FileWriter):
     def __init__(self, out: Output, schema: Schema, codec: str) -> None:
-        self._schema = pa.schema(
-            arrow_fields(schema), metadata={SCHEMA_KEY: schema_json(schema)}
-        )
+        self._schema = pa.schema(arrow_fields(schema), metadata={SCHEMA_KEY: schema_json(schema)})
         self._convert = _OUTWARD.of(schema)
         self._rows: list[Any] = []
         self._writer = pq.ParquetWriter(_File(out), self._schema, compression=codec)

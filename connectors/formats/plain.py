@@ -182,7 +182,7 @@ def _decimal(schema: Schema) -> Convert:
     return lambda value: logical.decimal_to(schema, value) if isinstance(value, bytes) else value
 
 
-def _moment(schema: Schema) -> Convert:
+def _moment(_schema: Schema) -> Convert:
     def convert(value: Any) -> Any:
         if isinstance(value, int):
             return logical.datetime_of(value)

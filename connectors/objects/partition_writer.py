@@ -1,9 +1,9 @@
 """The files of one partition of a topic that are being written, and what ends them.
 
-All of them end together, and only the records say when: their number, times, folders, schemas. The
-offset that is committed is behind the files that have appeared. So a task that takes over begins
-where those files end and writes the next ones, or writes some once more, with the same names and the
-same contents.
+All of them end together, and only the records say when: their number, times, folders, schemas.
+The offset that is committed is behind the files that have appeared. So a task that takes over
+begins where those files end and writes the next ones, or writes some once more, with the same names
+and the same contents.
 """
 
 from __future__ import annotations
@@ -67,7 +67,6 @@ class _OpenFile:
         self.schema = record.value_schema
         self.key_schema = record.key_schema
         self._parts: list[tuple[FileWriter, ObjectWriter]] = []
-        self._unfinished: Iterator[FileWriter]
         if layout.keys is not None:
             self._add(layout, f"{stem}.keys", layout.keys, record.key_schema)
         if layout.headers is not None:

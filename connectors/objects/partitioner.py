@@ -1,7 +1,7 @@
 """Which folder a record goes to, and which time it has. Follows Confluent's partitioners.
 
-`path.format` has the letters of Joda's patterns, where `YYYY` is the year (in Java's own patterns it
-is the year that a week belongs to).
+`path.format` has the letters of Joda's patterns, where `YYYY` is the year (in Java's own patterns
+it is the year that a week belongs to).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def extractor(name: str, field: str) -> Extractor:
     short = short_name(name, "timestampextractor") or "record"
     if short == "wallclock":
         return lambda _: time.time_ns() // 1_000_000
-    if short in {"recordfield"}:
+    if short == "recordfield":
         return lambda record: _field_time(record, field)
     return _record_time
 

@@ -44,7 +44,7 @@ class ObjectSinkTask(SinkTask):
         self._config = instance_of(self.settings, props)
         self._store = self.store_of(self._config)
         self._layout = Layout.of(self._config, self._store)
-        self._writers: dict[tuple[str | None, int | None], PartitionWriter] = {}
+        self._writers: dict[tuple[Any, ...], PartitionWriter] = {}
         self._scheduled_ms = self._next_schedule()
 
     def _next_schedule(self) -> float:

@@ -30,6 +30,7 @@ from aliran.connectors.objects.partitioner import (
     valid_zone,
 )
 
+
 @dataclass(frozen=True, kw_only=True)
 class ObjectSinkConfig:
     """The options."""

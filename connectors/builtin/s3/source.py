@@ -107,7 +107,6 @@ class S3Source(ObjectSource):
             need_topic(found)
         elif found["after.read.action"].value != "none":
             row = found["after.read.action"]
-            row.errors.append(str(invalid(
-                row.name, row.value, "only mode=GENERIC puts objects away: what S3Sink wrote is kept"
-            )))  # fmt: skip
+            why = "only mode=GENERIC puts objects away: those of S3Sink are kept"
+            row.errors.append(str(invalid(row.name, row.value, why)))
         return found

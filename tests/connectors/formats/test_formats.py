@@ -163,5 +163,5 @@ def test_a_value_that_does_not_fit_leaves_the_file_whole(name: str) -> None:
 @pytest.mark.parametrize("name", ["avro", "parquet", "json", "csv"])
 def test_what_is_no_such_file_says_so(name: str) -> None:
     data = b"\xff\x00 a, b\n1,2,3\n"
-    with pytest.raises(DataError, match="no Parquet file|no Avro file|no JSON|3 fields"):
+    with pytest.raises(DataError, match=r"no Parquet file|no Avro file|no JSON|3 fields"):
         list(format_named(name).read(io.BytesIO(data)))

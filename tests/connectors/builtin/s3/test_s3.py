@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,10 @@ def test_objects_are_named_after_their_first_offset(connect: Connect, bucket: Bu
     assert [json.loads(one)["n"] for one in lines] == list(range(10, 20))
 
 
-@pytest.mark.parametrize("kind", ["json", "avro", "parquet", "io.confluent.connect.s3.format."
-                                  "bytearray.ByteArrayFormat"])  # fmt: skip
+BYTES = "io.confluent.connect.s3.format.bytearray.ByteArrayFormat"
+
+
+@pytest.mark.parametrize("kind", ["json", "avro", "parquet", BYTES])
 def test_there_and_back(connect: Connect, bucket: Bucket, kind: str) -> None:
     name = kind.rpartition(".")[2].lower()
     schema = {"type": "struct", "optional": False, "name": "T", "fields": [
@@ -197,9 +200,7 @@ def test_large_objects_are_sent_in_parts(connect: Connect, bucket: Bucket) -> No
     assert not bucket.s3.list_multipart_uploads(Bucket=bucket.name).get("Uploads")
 
 
-def test_poison_goes_to_the_dead_letters_or_ends_the_task(
-    connect: Connect, bucket: Bucket
-) -> None:
+def test_poison_goes_to_the_dead_letters_or_ends_the_task(connect: Connect, bucket: Bucket) -> None:
     write(connect, "poison", [{"a": 1}, {"b": 2}, {"a": 3}])
     options = {"topics": "poison", "flush__size": 2, "partitioner__class": "Field",
                "partition__field__name": "a", **bucket.options, **PLAIN}  # fmt: skip
@@ -337,10 +338,14 @@ def test_kill_nine_repeats_nothing(server: ServerProcess, tmp_path: Path) -> Non
             "consumer.override.group.instance.id": "s3",  # its partitions wait for it
         }  # fmt: skip
         config |= {name.replace("__", "."): value for name, value in bucket.options.items()}
+
+        def more_than(wanted: int) -> bool:
+            return len(bucket.names()) > wanted
+
         worker = ConnectProcess(tmp_path, broker.bootstrap_servers, {"killed": config})
         for kill in range(1, 4):
             worker.start()
-            eventually(lambda wanted=kill * 8: len(bucket.names()) >= wanted)
+            eventually(partial(more_than, kill * 6))
             worker.kill()
         with worker:
             eventually(lambda: len(bucket.names()) == count // 150)
