@@ -75,6 +75,13 @@ class SourceTask(ABC):
     def commit_record(self, record: SourceRecord, offset: int | None) -> None:
         """Take note that a record was acknowledged; `offset` is None if it was dropped."""
 
+    def details(self) -> Mapping[str, Any]:
+        """Return what `/status` shows of the task beside its state, such as how far it lags.
+
+        Called from another thread at any time after `start`. Not in Kafka.
+        """
+        return {}
+
 
 class ErrantRecordReporter(Protocol):
     """Sends single records to the dead-letter topic. Kafka: `ErrantRecordReporter`."""

@@ -130,7 +130,7 @@ class StandaloneHerder:
         return {
             "name": name,
             "connector": self._state(known),
-            "tasks": [{"id": number, **self._state(one)} for number, one in tasks.items()],
+            "tasks": [self._task_state(entry, *one) for one in tasks.items()],
             "type": entry.plugin.kind,
         }
 
@@ -142,12 +142,19 @@ class StandaloneHerder:
         }
         return shown if status.trace is None else {**shown, "trace": status.trace}
 
+    def _task_state(self, entry: Entry | None, number: int, status: Status) -> dict[str, Any]:
+        """Return the state of a task; `details`, which Kafka has not, where it tells any."""
+        shown = {"id": number, **self._state(status)}
+        task = None if entry is None else entry.tasks.get(number)
+        details = {} if task is None else dict(task.details())
+        return {**shown, "details": details} if details else shown
+
     def task_status(self, name: str, task: int) -> dict[str, Any]:
         """Return how a task is."""
         status = self._worker.board.get(name, task)
         if status is None:
             raise NotFoundError(f"No status found for task {name}-{task}")
-        return {"id": task, **self._state(status)}
+        return self._task_state(self._entries.get(name), task, status)
 
     def wait_until(self, name: str, state: State, timeout_s: float) -> bool:
         """Wait until a connector and all its tasks are in a state; return whether they are."""

@@ -64,13 +64,17 @@ class WorkerSourceTask(WorkerTask):
         self._wants_to_know = type(task).commit_record is not SourceTask.commit_record
         self._committing = threading.Lock()
         self._failure: Exception | None = None
-        self._started = False
+        self._started = self._running = False
 
     def stop(self) -> None:
         """Begin to end: `poll` is told, too."""
         super().stop()
         if self._started:
             self._task.stop()
+
+    def details(self) -> Mapping[str, Any]:
+        """Return what the task tells of itself."""
+        return self._task.details() if self._running else {}
 
     def commit_offsets(self) -> None:
         """Store the offsets of what is acknowledged; what cannot be stored is tried next time."""
@@ -101,6 +105,7 @@ class WorkerSourceTask(WorkerTask):
         self._task.initialize(_Context(setup))
         self._started = True
         self._task.start(setup.props)
+        self._running = True
         self._say(State.RUNNING)
         while not self._stopping.is_set():
             if self._paused:

@@ -118,6 +118,10 @@ class WorkerTask(ABC):
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def details(self) -> Mapping[str, Any]:
+        """Return what `/status` shows beside the state."""
+        return {}
+
     @property
     def alive(self) -> bool:
         """Whether its thread runs."""

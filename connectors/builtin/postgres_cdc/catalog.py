@@ -182,7 +182,7 @@ class Catalog:
             "AND NOT a.attisdropped), NULL"
         )
         rows = self._query(
-            f"SELECT p.schemaname, p.tablename, {columns} "  # noqa: S608  (no value of a user)
+            f"SELECT p.schemaname, p.tablename, {columns} "
             "FROM pg_publication_tables p WHERE p.pubname = %s ORDER BY 1, 2",
             publication,
         )

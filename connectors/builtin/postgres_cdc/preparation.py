@@ -28,6 +28,7 @@ from aliran.connectors.errors import ConfigError, ConnectError, RetriableError
 logger: logging.Logger = logging.getLogger("aliran.connectors")
 
 _OLDEST = 14
+_LOST = ("has already been removed", "invalidated", "obsolete", "can no longer get changes")
 _SLOT = """
 SELECT s.plugin, s.database, s.active_pid, s.restart_lsn::text, s.confirmed_flush_lsn::text,
        s.wal_status, s.safe_wal_size, pg_current_wal_lsn()::text,
@@ -382,8 +383,7 @@ def stream_error(
             f"(at {when()}): {text}. A publication must be there when changes are made; make it, "
             "stop the connector, reset its offsets, drop the slot, and resume it"
         )
-    if any(word in text for word in ("has already been removed", "invalidated", "obsolete",
-                                     "can no longer get changes")) or error.pgcode == "42704":  # fmt: skip
+    if error.pgcode == "42704" or any(word in text for word in _LOST):
         return PositionLostError(
             f"changes behind {when()} can no longer be read from the slot {slot!r} at {place}: "
             f"{text}. Set snapshot.mode=when_needed to have a new snapshot taken then"

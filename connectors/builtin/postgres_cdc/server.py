@@ -15,7 +15,7 @@ from aliran.connectors.errors import ConnectError, RetriableError
 
 _STYLE = (
     "-c DateStyle=ISO -c IntervalStyle=postgres -c TimeZone=UTC -c extra_float_digits=3 "
-    "-c bytea_output=hex -c client_encoding=UTF8 -c search_path=pg_catalog"
+    "-c bytea_output=hex -c client_encoding=UTF8"
 )
 _HOPELESS = re.compile(
     r"authentication failed|no password supplied|no pg_hba.conf entry|role .* does not exist|"
@@ -111,7 +111,7 @@ class Server:
         """
         self.open()
         with self._translating(), self._control.cursor() as cursor:
-            cursor.execute(statement, values)
+            cursor.execute(statement, values or None)
             return list(cursor.fetchall()) if cursor.description else []
 
     def copy(self, statements: list[str], copy: str, target: Any) -> list[tuple[Any, ...]]:

@@ -198,7 +198,7 @@ class ChunkReader:
         names = [quoted(name) for name in table.key]
         if job.end is None:
             greatest = self._server.query(
-                f"SELECT {', '.join(f'{one}::text' for one in names)} "  # noqa: S608
+                f"SELECT {', '.join(f'{one}::text' for one in names)} "
                 f"FROM {table.quoted} ORDER BY {', '.join(f'{one} DESC' for one in names)} LIMIT 1"
             )
             job.end = list(greatest[0]) if greatest else None
@@ -224,7 +224,7 @@ class ChunkReader:
             return chunk
         name = _literal(table.quoted)
         (rows_a_page,) = self._server.query(
-            "SELECT greatest(reltuples / greatest(relpages, 1), 1)::int FROM pg_class "  # noqa: S608
+            "SELECT greatest(reltuples / greatest(relpages, 1), 1)::int FROM pg_class "
             f"WHERE oid = {name}::regclass"
         )[0]
         first = int(job.last[0]) if job.last else 0
@@ -241,7 +241,7 @@ class ChunkReader:
         table = layout.table
         columns = ", ".join(quoted(one.name) for one in table.columns)
         where = f" WHERE {' AND '.join(wheres)}" if wheres else ""
-        select = f"SELECT {columns} FROM {table.quoted}{where}{order}"  # noqa: S608
+        select = f"SELECT {columns} FROM {table.quoted}{where}{order}"
         text = io.BytesIO()
         now = "SELECT pg_current_snapshot()::text, pg_current_wal_lsn()::text"
         answers = self._server.copy([now, *questions], f"COPY ({select}) TO STDOUT", text)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from aliran.connectors.builtin.cdc.naming import pattern_of
 from aliran.connectors.builtin.cdc.signals import Signal, signal_of
@@ -45,7 +46,6 @@ class Snapshots:
         self._progress = Progress()
         self._published: Mapping[str, Published] = {}
         self._recent: set[int] = set()
-        self._planned = False
 
     # ------------------------------------------------------------------ planning
 
@@ -64,12 +64,6 @@ class Snapshots:
         self._published = published
         self._progress = Progress.of(position.progress)
         self._recent = {position.xid} if position.xid else set()
-        self._planned = True
-
-    @property
-    def all_done(self) -> bool:
-        """Whether nothing is left to read."""
-        return self._planned and not self._progress.jobs and self.decoder.chunk is None
 
     def details(self) -> dict[str, Any]:
         """Return what `/status` shows."""
@@ -122,6 +116,8 @@ class Snapshots:
 
     def on_commit(self, xid: int) -> None:
         """Note a transaction that was passed on, as long as chunks may have to see it."""
+        if self._progress.paused:
+            self._recent.clear()
         if self._progress.jobs:
             self._recent.add(xid)
 

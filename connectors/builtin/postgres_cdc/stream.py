@@ -15,6 +15,8 @@ from aliran.connectors.builtin.postgres_cdc.decoder import Decoder, Out
 from aliran.connectors.builtin.postgres_cdc.preparation import stream_error
 from aliran.connectors.builtin.postgres_cdc.server import Server, lsn_text
 
+_MOST_MESSAGES = 20_000
+
 
 class Stream:
     """Reads messages of the slot.
@@ -65,10 +67,12 @@ class Stream:
         read, feed = self._cursor.read_message, self._decoder.feed
         waited = False
         try:
-            while len(out) < most:
+            for _ in range(_MOST_MESSAGES):  # others' changes must not keep it here for ever
                 message = read()
                 if message is not None:
                     feed(message.payload, message.data_start, out)
+                    if len(out) >= most:
+                        return
                 elif out or waited:
                     return
                 else:

@@ -73,6 +73,7 @@ class PostgresCdcTask(SourceTask):
         self._error: Exception | None = None
         self._busy = 0
         self._stored = self._flushed = 0
+        self._stored_done = False
         self._details: dict[str, Any] = {}
         self._next_heartbeat = self._next_look = 0.0
         self._new_snapshot = config.snapshot_mode == "always"
@@ -86,7 +87,7 @@ class PostgresCdcTask(SourceTask):
             position = Position.of(offset)
         except (ValueError, TypeError) as error:
             raise ConnectError(f"the stored offset {offset} will not do: {error}") from error
-        self._stored = position.commit_lsn
+        self._stored, self._stored_done = position.commit_lsn, position.progress is None
         return position
 
     # ------------------------------------------------------------------ poll
@@ -100,6 +101,7 @@ class PostgresCdcTask(SourceTask):
         out: list[SourceRecord] = []
         try:
             if self._finished():
+                self._stopping.wait(0.5)
                 return None
             if self._stream is None:
                 self._connect()
@@ -128,7 +130,7 @@ class PostgresCdcTask(SourceTask):
 
     def _finished(self) -> bool:
         """Whether there is nothing more to do: the only snapshot is done."""
-        if self._config.snapshot_mode != "initial_only" or not self._snapshots.all_done:
+        if self._config.snapshot_mode != "initial_only" or not self._stored_done:
             return False
         if self._stream is not None:
             self._disconnect()
@@ -136,7 +138,6 @@ class PostgresCdcTask(SourceTask):
             self._preparation.drop_slot()
             self._server.close()
             logger.info("the snapshot of %s is done; the slot is dropped", self._server.place)
-        self._stopping.wait(1.0)
         return True
 
     # ------------------------------------------------------------------ connecting
@@ -163,22 +164,23 @@ class PostgresCdcTask(SourceTask):
         self._position = position
         self._decoder.restart(position)
         self._snapshots.restart(published)
-        self._stream = Stream(self._config, self._server, self._decoder)
+        stream = Stream(self._config, self._server, self._decoder)
         try:
-            self._stream.open()
-        except SlotBusyError as error:
-            self._stream = None
-            self._wait_for_slot(error)
-        self._busy = 0
+            stream.open()
+        except ConnectError as error:
+            stream.close()
+            if isinstance(error, SlotBusyError):
+                self._wait_for_slot(error)
+            raise
+        self._stream, self._busy = stream, 0
         logger.info("reading changes of %s from %s on", self._server.place,
                     lsn_text(position.commit_lsn))  # fmt: skip
 
     def _where(self, published: Mapping[str, Published]) -> Position:
         """Return where to go on, a new snapshot planned where one is wanted."""
         stored = self._position
-        lsn = self._preparation.position(
-            None if stored is None else self._stored, self._preparation.slot()
-        )
+        known = None if stored is None else self._stored or stored.commit_lsn
+        lsn = self._preparation.position(known, self._preparation.slot())
         position = Position(lsn) if stored is None else stored
         fresh = stored is None and self._config.snapshot_mode not in {"no_data", "never"}
         if fresh or (self._new_snapshot and position.progress is None):
@@ -217,6 +219,7 @@ class PostgresCdcTask(SourceTask):
         offset = self.context.offset_storage_reader.offset(self._partition)
         if offset is not None:
             self._stored = int(offset.get("lsn_commit") or 0)
+            self._stored_done = "snapshot_progress" not in offset
 
     def _tell(self) -> None:
         """Confirm what is stored, and write a heartbeat or look at the slot when it is time."""
@@ -231,7 +234,7 @@ class PostgresCdcTask(SourceTask):
             slot = self._config.slot_name
             self._server.query("SELECT pg_logical_emit_message(true, %s, %s)", HEARTBEAT, slot)
             if self._config.heartbeat_action_query:
-                self._server.query(self._config.heartbeat_action_query.replace("%", "%%"))
+                self._server.query(self._config.heartbeat_action_query)
         if now >= self._next_look:
             self._next_look = now + self._config.status_update_interval_ms / 1000
             self._look()

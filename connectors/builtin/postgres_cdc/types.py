@@ -1,7 +1,7 @@
 """Types of PostgreSQL: how each is shown, and what reads its text.
 
-Debezium: `PostgresValueConverter`, `TypeRegistry`. Snapshot and stream both give texts, in ISO style
-and in UTC, so that one reader does for both.
+Debezium: `PostgresValueConverter`, `TypeRegistry`. Snapshot and stream both give texts, in ISO
+style and in UTC, so that one reader does for both.
 """
 
 from __future__ import annotations
