@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.connectors.builtin.postgres_cdc.conftest import Shop
 
 pytestmark = pytest.mark.xdist_group("postgres_cdc")
