@@ -109,9 +109,11 @@ class Shop:
             deadline = time.monotonic() + 30
             while not ready(found):
                 assert time.monotonic() < deadline, found[-5:]
-                for one in consumer.consume(500, timeout=0.1):
-                    if one.error() is None:
-                        found.append((_plain(one.key()), _plain(one.value())))
+                found.extend(
+                    (_plain(one.key()), _plain(one.value()))
+                    for one in consumer.consume(500, timeout=0.1)
+                    if one.error() is None
+                )
             return found
 
         self._consumers.append(consumer)
