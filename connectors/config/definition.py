@@ -98,6 +98,16 @@ class ConfigKey:
         Raises:
             ConfigError: It is missing, or wrong.
         """
+        value = self.parsed(given)
+        self.check(value)
+        return value
+
+    def parsed(self, given: Mapping[str, Any]) -> Any:
+        """Return the parsed value of this option.
+
+        Raises:
+            ConfigError: It is missing, or of another type.
+        """
         if self.name in given:
             value = parse(self.name, given[self.name], self.type)
         elif self.required:
@@ -106,9 +116,16 @@ class ConfigKey:
             )
         else:
             value = parse(self.name, self.default, self.type)
+        return value
+
+    def check(self, value: Any) -> None:
+        """Check a parsed value.
+
+        Raises:
+            ConfigError: It is wrong.
+        """
         if self.validator is not None:
             self.validator(self.name, value)
-        return value
 
     def description(self) -> dict[str, Any]:
         """Return how REST describes it (`ConfigKeyInfo`)."""
@@ -210,7 +227,8 @@ class ConfigDef:
         for name, key in self._keys.items():
             row = found[name] = ConfigValue(name)
             try:
-                row.value = parsed[name] = key.value_of(given)
+                row.value = parsed[name] = key.parsed(given)
+                key.check(row.value)
             except ConfigError as error:
                 row.errors.append(str(error))
         for name in self._undefined():

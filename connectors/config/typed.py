@@ -51,6 +51,7 @@ class Option:
         group: The group of a form.
         dependents: Names of options that depend on it.
         recommender: Knows values that would do.
+        type: What its value is, where the field's type says too little: an `int` is a LONG.
     """
 
     documentation: str = ""
@@ -60,6 +61,7 @@ class Option:
     group: str | None = None
     dependents: tuple[str, ...] = ()
     recommender: Recommender | None = None
+    type: Type | None = None
 
 
 def definition_of(cls: type[Any]) -> ConfigDef:
@@ -92,7 +94,7 @@ def _keys(cls: type[Any]) -> Iterator[tuple[str, ConfigKey]]:
             hint = next(one for one in get_args(hint) if one is not type(None))
         if get_origin(hint) is Literal:
             hint, check = str, one_of(*get_args(hint))
-        kind = _TYPES.get(get_origin(hint) or hint)
+        kind = option.type or _TYPES.get(get_origin(hint) or hint)
         if kind is None:
             raise ConfigError(
                 f"{cls.__qualname__}.{field}: an option cannot be a {hint}; it may be str, int, "

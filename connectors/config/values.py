@@ -65,6 +65,8 @@ _WHOLE = {
 def invalid(name: str, value: object, reason: str = "") -> ConfigError:
     """Return Kafka's error about a value (`ConfigException`)."""
     shown = "null" if value is None else format_value(value)
+    if isinstance(value, (list, tuple)):
+        shown = f"[{', '.join(str(one) for one in value)}]"
     return ConfigError(
         f"Invalid value {shown} for configuration {name}" + (f": {reason}" if reason else "")
     )

@@ -6,8 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from aliran.connectors.config.definition import ConfigDef
+from aliran.connectors.config.definition import ConfigDef, ConfigKey, Importance
 from aliran.connectors.data.schema import Schema, SchemaAndValue
+
+_USE = ConfigKey(
+    "converter.type",
+    documentation="What it converts: key, value or header. The worker says it.",
+    importance=Importance.LOW,
+)
 
 
 class Converter(ABC):
@@ -22,7 +28,7 @@ class Converter(ABC):
 
     def config(self) -> ConfigDef:
         """Return the settings that there are."""
-        return self.definition
+        return ConfigDef([_USE, *self.definition.keys.values()])
 
     def configure(self, settings: Mapping[str, Any], *, is_key: bool = False) -> None:
         """Take the settings, with the worker's prefix taken away; what is not known is ignored.

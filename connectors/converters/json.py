@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from aliran.connectors.config.definition import ConfigDef, ConfigKey, Importance
+from aliran.connectors.config.definition import ConfigDef, ConfigKey, Importance, Width
 from aliran.connectors.config.values import Type as Kind
 from aliran.connectors.config.values import one_of
 from aliran.connectors.converters import json_text
@@ -51,20 +51,32 @@ class JsonConverter(Converter):
                 Kind.BOOLEAN,
                 default=True,
                 importance=Importance.HIGH,
-                documentation="Include schemas within each of the serialized values and keys.",
+                documentation="Whether the schema is written beside each key or value.",
+                group="Schemas",
+                order=0,
+                width=Width.MEDIUM,
+                display_name="Enable Schemas",
             ),
             ConfigKey(
                 "schemas.cache.size",
                 Kind.INT,
                 default=1000,
                 importance=Importance.HIGH,
-                documentation="The maximum number of schemas that can be cached.",
+                documentation="How many schemas are kept.",
+                group="Schemas",
+                order=1,
+                width=Width.MEDIUM,
+                display_name="Schema Cache Size",
             ),
             ConfigKey(
                 "schema.content",
                 default=None,
                 importance=Importance.HIGH,
                 documentation="The schema of all messages, in JSON, where they bring none.",
+                group="Schemas",
+                order=2,
+                width=Width.MEDIUM,
+                display_name="Schema Content",
             ),
             ConfigKey(
                 "decimal.format",
@@ -72,6 +84,10 @@ class JsonConverter(Converter):
                 importance=Importance.LOW,
                 validator=one_of("BASE64", "NUMERIC", ignore_case=True),
                 documentation="How decimals are written: BASE64 or NUMERIC.",
+                group="Serialization",
+                order=0,
+                width=Width.MEDIUM,
+                display_name="Decimal Format",
             ),
             ConfigKey(
                 "replace.null.with.default",
@@ -79,6 +95,10 @@ class JsonConverter(Converter):
                 default=True,
                 importance=Importance.LOW,
                 documentation="Whether None becomes the default where there is one.",
+                group="Serialization",
+                order=1,
+                width=Width.MEDIUM,
+                display_name="Replace null with default",
             ),
         ]
     )

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from aliran.connectors.config.definition import ConfigDef, ConfigKey
+from aliran.connectors.config.definition import ConfigDef, ConfigKey, Importance, Width
 from aliran.connectors.converters.base import Converter
 from aliran.connectors.data import builder
 from aliran.connectors.data.java import class_text, to_single
@@ -28,7 +28,10 @@ class StringConverter(Converter):
             ConfigKey(
                 "converter.encoding",
                 default="UTF-8",
-                documentation="The name of the character set to use for encoding strings.",
+                documentation="The character set of texts.",
+                importance=Importance.HIGH,
+                width=Width.MEDIUM,
+                display_name="Encoding",
             )
         ]
     )

@@ -14,6 +14,7 @@ import msgspec
 from aliran.connectors.errors import ConfigError
 from aliran.connectors.rest.app import Answer, Route, body_of
 from aliran.connectors.runtime.herder import StandaloneHerder
+from aliran.connectors.runtime.offset_changes import NOTHING_GIVEN
 from aliran.connectors.runtime.status import State
 from aliran.core.http import HttpError, HttpRequest
 
@@ -106,8 +107,6 @@ class ConnectorRoutes:
         body = body_of(request, NewConnector)
         config = _texts(body.config or {})
         name = body.name if body.name is not None else config.get("name") or ""
-        if not name.strip():
-            raise ConfigError('the connector has no name: "name" must be a text that is not empty')
         _check_name(name, config)
         state = None
         if body.initial_state is not None:
@@ -169,6 +168,8 @@ class ConnectorRoutes:
 
     def _alter_offsets(self, request: HttpRequest, name: str) -> Answer:
         rows = body_of(request, NewOffsets).offsets or []
+        if not rows:
+            raise ConfigError(NOTHING_GIVEN)
         plugin = self._herder.require_stopped(name)
         config = self._herder.config(name)
         return Answer({"message": self._herder.offsets.alter(name, plugin, config, rows)})

@@ -88,7 +88,7 @@ class PluginRoutes:
         keys = dict(own.keys)
         if plugin.kind in {"source", "sink"}:
             common = SOURCE if plugin.kind == "source" else SINK
-            keys = {**common.keys, **keys}
+            keys |= common.keys
         return Answer([key.description() for key in keys.values() if not key.internal])
 
     def _validate(self, request: HttpRequest, name: str) -> Answer:
@@ -98,9 +98,9 @@ class PluginRoutes:
             for key, value in given.items()
         }
         plugin = self._plugins.find(name)
-        if plugin is None or plugin.kind not in {"source", "sink"}:
-            raise HttpError(f"Unknown plugin {name}.", 404)
         wanted = config.get("connector.class") or name
+        if plugin is None and wanted == name:
+            raise HttpError(f"Unknown plugin {name}.", 404)
         if self._plugins.connector(wanted) != plugin:
             raise ConfigError(
                 f"Included connector type {wanted} does not match request type {name}"

@@ -6,6 +6,7 @@ does not have begins with `aliran.`.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from aliran.connectors.config.definition import NO_DEFAULT, ConfigDef, ConfigKey, Importance, Width
@@ -17,10 +18,49 @@ from aliran.connectors.config.values import (
     no_duplicates,
     one_of,
 )
+from aliran.connectors.transforms.java_regex import compile_regex
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 SIMPLE_HEADERS = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
 _HIGH, _MEDIUM, _LOW = Importance.HIGH, Importance.MEDIUM, Importance.LOW
+
+
+# What forms show: place in the group, width, label.
+_FORM: dict[str, tuple[int, Width, str]] = {
+    "name": (1, Width.MEDIUM, "Connector name"),
+    "connector.class": (2, Width.LONG, "Connector class"),
+    "connector.plugin.version": (3, Width.MEDIUM, "Connector version"),
+    "tasks.max": (4, Width.SHORT, "Tasks max"),
+    "tasks.max.enforce": (5, Width.SHORT, "Enforce tasks max"),
+    "key.converter": (6, Width.SHORT, "Key converter class"),
+    "key.converter.plugin.version": (7, Width.SHORT, "Key converter version"),
+    "value.converter": (8, Width.SHORT, "Value converter class"),
+    "value.converter.plugin.version": (9, Width.SHORT, "Value converter version"),
+    "header.converter": (10, Width.SHORT, "Header converter class"),
+    "header.converter.plugin.version": (11, Width.SHORT, "Header converter version"),
+    "transforms": (12, Width.LONG, "Transforms"),
+    "predicates": (13, Width.LONG, "Predicates"),
+    "config.action.reload": (14, Width.MEDIUM, "Reload Action"),
+    "errors.retry.timeout": (1, Width.MEDIUM, "Retry Timeout for Errors"),
+    "errors.retry.delay.max.ms": (2, Width.MEDIUM, "Maximum Delay Between Retries for Errors"),
+    "errors.tolerance": (3, Width.SHORT, "Error Tolerance"),
+    "errors.log.enable": (4, Width.SHORT, "Log Errors"),
+    "errors.log.include.messages": (5, Width.SHORT, "Log Error Details"),
+    "topic.creation.groups": (1, Width.LONG, "Topic Creation Groups"),
+    "exactly.once.support": (2, Width.SHORT, "Exactly once support"),
+    "transaction.boundary": (3, Width.SHORT, "Transaction Boundary"),
+    "transaction.boundary.interval.ms": (4, Width.SHORT, "Transaction boundary interval"),
+    "offsets.storage.topic": (1, Width.LONG, "Offsets topic"),
+    "topics": (4, Width.LONG, "Topics"),
+    "topics.regex": (4, Width.LONG, "Topics regex"),
+    "errors.deadletterqueue.topic.name": (6, Width.MEDIUM, "Dead Letter Queue Topic Name"),
+    "errors.deadletterqueue.topic.replication.factor": (
+        7, Width.MEDIUM, "Dead Letter Queue Topic Replication Factor",
+    ),
+    "errors.deadletterqueue.context.headers.enable": (
+        8, Width.MEDIUM, "Enable Error Context Headers",
+    ),
+}  # fmt: skip
 
 
 def _key(
@@ -32,8 +72,9 @@ def _key(
     check: Validator | None = None,
     group: str | None = None,
 ) -> ConfigKey:
+    order, width, label = _FORM.get(name, (-1, Width.SHORT, ""))
     return ConfigKey(
-        name, kind, default, documentation, importance, check, group, width=Width.SHORT
+        name, kind, default, documentation, importance, check, group, order, width, label
     )
 
 
@@ -86,12 +127,18 @@ _CONNECTOR = (
          "Maximum number of tasks to use for this connector.", at_least(1), _COMMON),
     _key("tasks.max.enforce", Type.BOOLEAN, True, _LOW,
          "Whether a connector that gives more tasks than tasks.max fails.", None, _COMMON),
-    _key("key.converter", Type.STRING, None, _LOW, "Converts keys; the worker's if none.",
+    _key("key.converter", Type.CLASS, None, _LOW, "Converts keys; the worker's if none.",
          None, _COMMON),
-    _key("value.converter", Type.STRING, None, _LOW, "Converts values; the worker's if none.",
+    _key("key.converter.plugin.version", Type.STRING, None, _LOW,
+         "Its version; only the installed one.", None, _COMMON),
+    _key("value.converter", Type.CLASS, None, _LOW, "Converts values; the worker's if none.",
          None, _COMMON),
-    _key("header.converter", Type.STRING, None, _LOW, "Converts headers; the worker's if none.",
+    _key("value.converter.plugin.version", Type.STRING, None, _LOW,
+         "Its version; only the installed one.", None, _COMMON),
+    _key("header.converter", Type.CLASS, None, _LOW, "Converts headers; the worker's if none.",
          None, _COMMON),
+    _key("header.converter.plugin.version", Type.STRING, None, _LOW,
+         "Its version; only the installed one.", None, _COMMON),
     _key("transforms", Type.LIST, "", _LOW, "Aliases for the transformations to be applied.",
          no_duplicates, _TRANSFORMS),
     _key("predicates", Type.LIST, "", _LOW, "Aliases for the predicates used by transformations.",
@@ -157,10 +204,17 @@ def topics_errors(config: dict[str, Any]) -> dict[str, str]:
     if not topics and not regex:
         text = "Must configure one of topics or topics.regex"
         return {"topics": text, "topics.regex": text}
+    try:
+        compile_regex(regex)
+    except re.error as error:
+        return {
+            "topics.regex": f"Invalid value {regex} for configuration topics.regex: "
+            f"Invalid regex: {error}"
+        }
     dead = config.get("errors.deadletterqueue.topic.name")
     if dead and dead in topics:
         return {
             "topics": f"The DLQ topic '{dead}' may not be included in the list of topics "
-            f'("topics={",".join(topics)}") consumed by the connector'
+            f"('topics=[{', '.join(topics)}]') consumed by the connector"
         }
     return {}

@@ -288,12 +288,12 @@ class StandaloneHerder:
         assert target in _TARGETS
         with self._change(name, target.value.lower()):
             entry = self._entry(name, "Unknown connector {}")
-            was, entry.target = entry.target, target
+            entry.target = target
             if target is State.STOPPED:
                 self._life.stop_all(name, entry)
                 entry.task_props = []
                 self._life.say(name, entry, State.STOPPED)
-            elif was is State.STOPPED:
+            elif target is State.RUNNING and entry.connector is None:
                 self._life.start(name, entry)
             else:
                 for task in entry.tasks.values():
@@ -305,7 +305,10 @@ class StandaloneHerder:
     def restart(self, name: str, *, include_tasks: bool, only_failed: bool) -> dict[str, Any]:
         """Restart a connector, and its tasks if wanted; return its status as it was picked."""
         with self._change(name, "restart"):
-            entry = self._entry(name)
+            several = include_tasks or only_failed
+            entry = self._entry(
+                name, "Unknown connector: {}" if several else "Connector {} not found"
+            )
             board = self._worker.board
 
             def picked(status: Status | None) -> bool:
@@ -336,7 +339,7 @@ class StandaloneHerder:
         with self._change(name, "restart"):
             entry = self._entry(name)
             if not 0 <= task < len(entry.task_props):
-                raise NotFoundError(f"Unknown task: {name}-{task}")
+                raise NotFoundError(f"Task {name}-{task} not found")
             self._life.restart_task_of(name, entry, task)
 
     def reconfigure_tasks(self, name: str) -> None:

@@ -71,9 +71,9 @@ class Lifecycle:
         self._worker.board.put(name, -1, Status(state, trace, entry.plugin.version))
 
     def start(self, name: str, entry: Entry) -> None:
-        """Start a connector and its tasks, unless it is to be stopped."""
-        if entry.target is State.STOPPED:
-            self.say(name, entry, State.STOPPED)
+        """Start a connector and its tasks, if it is to run."""
+        if entry.target is not State.RUNNING:  # a paused one starts when it is resumed
+            self.say(name, entry, entry.target)
             return
         if self.start_connector(name, entry):
             self.start_tasks(name, entry)

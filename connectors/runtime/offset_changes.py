@@ -12,6 +12,7 @@ from aliran.connectors.runtime.plugins import Plugin
 from aliran.connectors.runtime.worker import Worker
 from aliran.core.types import TopicPartition
 
+NOTHING_GIVEN = "Partitions / offsets need to be provided for an alter offsets request"
 _DONE = "The offsets for this connector have been {} successfully"
 _UNSURE = (
     "The Connect framework-managed offsets for this connector have been {} successfully. However, "
@@ -64,7 +65,7 @@ class OffsetChanges:
             ConnectError: The list is empty, a row makes no sense, or the connector refuses.
         """
         if not rows:
-            raise ConfigError("The list of offsets to alter must not be empty")
+            raise ConfigError(NOTHING_GIVEN)
         props = self._worker.resolved(config)
         connector = plugin.make()
         pairs = [_pair(row) for row in rows]
@@ -122,27 +123,33 @@ def _pair(row: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
 
 def _sink_partition(partition: Mapping[str, Any]) -> TopicPartition:
     topic, number = partition.get("kafka_topic"), partition.get("kafka_partition")
-    try:
-        if not isinstance(topic, str) or not topic:
-            raise ValueError
-        return TopicPartition(topic, int(str(number)))
-    except ValueError:
+    if not topic or number is None:
         raise ConfigError(
             "The partition for a sink connector offset must contain the keys 'kafka_topic' and "
-            f"'kafka_partition' (a number); it was {dict(partition)}"
-        ) from None
+            "'kafka_partition'"
+        )
+    return TopicPartition(str(topic), _whole("partition", number))
 
 
 def _sink_offset(offset: Mapping[str, Any] | None) -> int | None:
     if offset is None:
         return None
+    if offset.get("kafka_offset") is None:
+        raise ConfigError(
+            "The offset for a sink connector should either be null or contain the key "
+            "'kafka_offset'"
+        )
+    return _whole("offset", offset["kafka_offset"])
+
+
+def _whole(what: str, value: Any) -> int:
     try:
-        found = int(str(offset.get("kafka_offset")))
-        if found < 0:
+        number = int(str(value))
+        if number < 0:
             raise ValueError
     except ValueError:
         raise ConfigError(
-            "The offset for a sink connector should either be null or contain the key "
-            f"'kafka_offset' with a number from 0 on; it was {dict(offset)}"
+            f"Failed to parse the following Kafka {what} value in the provided offsets: "
+            f"'{value}'. {what.capitalize()} values for sink connectors need to be integers."
         ) from None
-    return found
+    return number

@@ -23,6 +23,7 @@ from aliran.connectors.api.connector import Connector, SinkConnector, SourceConn
 from aliran.connectors.builtin import BuiltIn
 from aliran.connectors.converters.base import Converter
 from aliran.connectors.errors import ConfigError
+from aliran.connectors.transforms.table import PREDICATES, TRANSFORMATIONS
 
 logger: logging.Logger = logging.getLogger("aliran.connectors")
 
@@ -38,21 +39,19 @@ class Plugin:
         name: What `/connector-plugins` calls it: Kafka's class, or the dotted Python name.
         kind: source, sink, converter, header_converter, transformation or predicate.
         version: Its version.
-        load: Gives its class; imports what it needs.
-        of_key: For a transformation of one part: whether it is the key.
+        load: Gives its class, or what else makes one; imports what it needs.
         also: Further names it goes by.
     """
 
     name: str
     kind: str
     version: str
-    load: Callable[[], type[Any]]
-    of_key: bool | None = None
+    load: Callable[[], Callable[[], Any]]
     also: tuple[str, ...] = ()
 
     @cached_property
-    def cls(self) -> type[Any]:
-        """Its class."""
+    def cls(self) -> Any:
+        """Its class, or what else makes one."""
         return self.load()
 
     @property
@@ -71,7 +70,7 @@ class Plugin:
 
     def make(self) -> Any:
         """Return a new instance."""
-        return self.cls() if self.of_key is None else self.cls(of_key=self.of_key)
+        return self.cls()
 
     def description(self) -> dict[str, Any]:
         """Return how REST lists it."""
@@ -94,8 +93,11 @@ class Plugins:
         for package in _modules("builtin"):
             for row in package.CONNECTORS:
                 self._add_built_in(package.__name__, row)
-        for module in _modules("converters", "transforms"):
+        for module in _modules("converters"):
             self._add_module(module, built_in=True)
+        for kind, table in (("transformation", TRANSFORMATIONS), ("predicate", PREDICATES)):
+            for name, make in table.items():
+                self._add(Plugin(name, kind, version, partial(_same, make)))
         for entry in entry_points(group=GROUP):
             self._add_entry(entry.name, entry)
         for folder in folders:
@@ -106,6 +108,10 @@ class Plugins:
         order = ["sink", "source", "converter", "header_converter", "predicate", "transformation"]
         found = sorted(self._all.values(), key=lambda one: (order.index(one.kind), one.name))
         return [one for one in found if not connectors_only or one.kind in {"source", "sink"}]
+
+    def of_kind(self, kind: str) -> list[Plugin]:
+        """Return the plugins of one kind."""
+        return [one for one in self._all.values() if one.kind == kind]
 
     def connector(self, name: str) -> Plugin:
         """Return a connector.
@@ -197,15 +203,6 @@ class Plugins:
             if name.endswith(("SimpleHeaderConverter", "StringConverter", "JsonConverter",
                               "ByteArrayConverter")):  # fmt: skip
                 self._add(Plugin(name, "header_converter", self._version, lambda: cls))
-        elif ".predicates." in name:
-            self._add(Plugin(name, "predicate", self._version, lambda: cls))
-        elif "of_key" in inspect.signature(cls).parameters:
-            for suffix, of_key in (("$Key", True), ("$Value", False)):
-                self._add(
-                    Plugin(name + suffix, "transformation", self._version, lambda: cls, of_key)
-                )
-        elif callable(getattr(cls, "apply", None)):
-            self._add(Plugin(name, "transformation", self._version, lambda: cls))
 
     def _add_entry(self, name: str, entry: Any) -> None:
         try:
@@ -248,6 +245,10 @@ def _modules(*packages: str) -> Iterator[ModuleType]:
                 if (error.name or "").startswith("aliran"):
                     raise
                 logger.debug("%s is not available: %s", info.name, error)
+
+
+def _same(make: Callable[[], Any]) -> Callable[[], Any]:
+    return make
 
 
 def _loaded(package: str, row: BuiltIn) -> type[Any]:

@@ -6,12 +6,20 @@ Kafka: `AbstractHerder.validateConnectorConfig`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aliran.connectors.api.connector import Connector
 from aliran.connectors.config.definition import ConfigKey, ConfigValue
 from aliran.connectors.errors import ConfigError, ConnectError
 from aliran.connectors.runtime.definitions import SINK, SOURCE, topics_errors
+from aliran.connectors.runtime.parts import (
+    Row,
+    known_parts,
+    part_rows,
+    topic_creation_errors,
+    version_problem,
+)
 from aliran.connectors.runtime.plugins import Plugin
 from aliran.connectors.runtime.worker import Worker
 
@@ -30,9 +38,7 @@ class Findings:
         rows: Definition and value of each option.
     """
 
-    def __init__(
-        self, name: str, groups: list[str], rows: list[tuple[ConfigKey | None, ConfigValue]]
-    ) -> None:
+    def __init__(self, name: str, groups: list[str], rows: list[Row]) -> None:
         self._name = name
         self._groups = groups
         self._rows = rows
@@ -79,22 +85,26 @@ def validate(worker: Worker, plugin: Plugin, config: Mapping[str, str | None]) -
         row = ConfigValue("connector.class", errors=[str(error)])
         return Findings(plugin.name, [], [(definition.keys["connector.class"], row)])
     values = definition.validate(props)
-    if plugin.kind == "sink":
-        for name, text in topics_errors(dict(props)).items():
-            values[name].errors.append(text)
-    _check_parts(worker, props, values)
+    _check_common(worker, plugin, props, values)
     connector: Connector = plugin.make()
     own = connector.config()
-    groups = list(dict.fromkeys([*definition.groups(), *own.groups()]))
-    rows: list[tuple[ConfigKey | None, ConfigValue]] = [
-        (definition.keys.get(name), value) for name, value in values.items()
+    rows: list[Row] = [
+        (_with_default(worker, definition.keys.get(name)), value) for name, value in values.items()
     ]
+    parts = list(part_rows(worker.plugins, props))
+    named = [row for row in parts if ".converter." not in row[1].name]
+    rows += named
     for name, value in connector.validate(props).items():
         if name in values:
             values[name].errors += value.errors
         else:
             rows.append((own.keys.get(name), value))
+    rows += [row for row in parts if row not in named]
+    of_parts = (key.group for key, _ in parts if key is not None and key.group)
+    groups = list(dict.fromkeys([*definition.groups(), *own.groups(), *of_parts]))
     findings = Findings(plugin.name, groups, rows)
+    if not findings.errors:
+        _try_parts(worker, props, values)
     if not findings.errors:
         try:
             connector.check(props)
@@ -108,18 +118,45 @@ def validate(worker: Worker, plugin: Plugin, config: Mapping[str, str | None]) -
     return findings
 
 
-def _check_parts(
-    worker: Worker, props: Mapping[str, str], values: Mapping[str, ConfigValue]
+def _with_default(worker: Worker, key: ConfigKey | None) -> ConfigKey | None:
+    """Return an option with the worker's default, where that is its default."""
+    if key is None or key.default is not None or key.name not in worker.settings:
+        return key
+    return replace(key, default=worker.settings[key.name])
+
+
+def _check_common(
+    worker: Worker, plugin: Plugin, props: Mapping[str, str], values: Mapping[str, ConfigValue]
 ) -> None:
-    """Try converters and transformations."""
-    wanted = props.get("connector.plugin.version")
-    if wanted:
-        have = worker.plugins.connector(props["connector.class"]).version
-        if wanted.strip("[]") != have:
-            values["connector.plugin.version"].errors.append(
-                f"Invalid value {wanted} for configuration connector.plugin.version: "
-                f"only {have} is installed"
+    """Look at what every connector has: versions, names of converters, topics."""
+    if plugin.kind == "sink":
+        for name, text in topics_errors(dict(props)).items():
+            values[name].errors.append(text)
+    else:
+        values["topic.creation.groups"].errors += topic_creation_errors(props)
+    version = values["connector.plugin.version"]
+    version.value, version.recommended = version.value or plugin.version, [plugin.version]
+    if problem := version_problem(props.get("connector.plugin.version"), plugin):
+        version.errors.append(problem)
+    for option in ("key.converter", "value.converter", "header.converter"):
+        kind = "header_converter" if option.startswith("header") else "converter"
+        name = props.get(option) or worker.settings[option]
+        try:
+            part = worker.plugins.part(kind, name)
+        except ConfigError as error:
+            values[option].errors.append(
+                f"Invalid value {name} for configuration {option}: {error}"
             )
+            continue
+        values[option].value, values[option].recommended = name, known_parts(worker.plugins, kind)
+        chosen = values[f"{option}.plugin.version"]
+        chosen.value, chosen.recommended = chosen.value or part.version, [part.version]
+        if problem := version_problem(props.get(chosen.name), part):
+            chosen.errors.append(problem)
+
+
+def _try_parts(worker: Worker, props: Mapping[str, str], values: Mapping[str, ConfigValue]) -> None:
+    """Put converters and transformations together: some look at several options at once."""
     for option in ("key.converter", "value.converter", "header.converter"):
         try:
             worker.converter(option, props, is_key=option.startswith("key"))

@@ -151,13 +151,15 @@ def text(
     documentation: str,
     default: Any = NO_DEFAULT,
     validator: Validator | None = None,
+    importance: Importance | None = None,
 ) -> ConfigKey:
-    """Return the definition of a text."""
+    """Return the definition of a text; one that must be given matters much."""
+    usual = Importance.HIGH if default is NO_DEFAULT else Importance.MEDIUM
     return ConfigKey(
         name,
         default=default,
         documentation=documentation,
-        importance=Importance.HIGH if default is NO_DEFAULT else Importance.MEDIUM,
+        importance=importance or usual,
         validator=validator,
     )
 

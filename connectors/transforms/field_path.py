@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aliran.connectors.config.definition import Importance
 from aliran.connectors.config.values import one_of
 from aliran.connectors.data.schema import Field, Schema
 from aliran.connectors.data.struct import Struct
@@ -15,6 +16,7 @@ SYNTAX = text(
     "V1: a field of the first level; V2: a path with dots, backticks around names with dots.",
     default="V1",
     validator=one_of("V1", "V2", ignore_case=True),
+    importance=Importance.HIGH,
 )
 _PURPOSE = "nested field access"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from aliran.connectors.config.definition import ConfigDef
+from aliran.connectors.config.definition import ConfigDef, Importance
 from aliran.connectors.data import builder as schemas
 from aliran.connectors.data import logical
 from aliran.connectors.data.builder import SchemaBuilder
@@ -32,7 +32,11 @@ class ExtractField(PartTransformation):
 
     java_class = PACKAGE + "ExtractField"
     definition: ClassVar[ConfigDef] = ConfigDef(
-        [text("field", "Field name to extract."), REPLACE_NULL, SYNTAX]
+        [
+            text("field", "The field that is left.", importance=Importance.MEDIUM),
+            REPLACE_NULL,
+            SYNTAX,
+        ]
     )
 
     def configure(self, settings: Mapping[str, Any]) -> None:
@@ -68,7 +72,7 @@ class HoistField(PartTransformation):
 
     java_class = PACKAGE + "HoistField"
     definition: ClassVar[ConfigDef] = ConfigDef(
-        [text("field", "Name of the single field that will be created.")]
+        [text("field", "The name of the only field.", importance=Importance.MEDIUM)]
     )
 
     def configure(self, settings: Mapping[str, Any]) -> None:
@@ -271,7 +275,7 @@ class ValueToKey(PartTransformation):
 
     java_class = PACKAGE + "ValueToKey"
     definition: ClassVar[ConfigDef] = ConfigDef(
-        [names("fields", "Field names on the record value to take as the key."), REPLACE_NULL]
+        [names("fields", "The fields of the value that become the key."), REPLACE_NULL]
     )
 
     def configure(self, settings: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from aliran.connectors.config.definition import ConfigDef
+from aliran.connectors.config.definition import ConfigDef, Importance
 from aliran.connectors.config.values import not_empty
 from aliran.connectors.records import ConnectRecord
 from aliran.connectors.transforms.base import PACKAGE, text
@@ -45,7 +45,7 @@ class HasHeaderKey(Predicate):
 
     java_class = PACKAGE + "predicates.HasHeaderKey"
     definition: ClassVar[ConfigDef] = ConfigDef(
-        [text("name", "The header name.", validator=not_empty)]
+        [text("name", "The header.", validator=not_empty, importance=Importance.MEDIUM)]
     )
 
     def configure(self, settings: Mapping[str, Any]) -> None:
@@ -77,7 +77,14 @@ class TopicNameMatches(Predicate):
 
     java_class = PACKAGE + "predicates.TopicNameMatches"
     definition: ClassVar[ConfigDef] = ConfigDef(
-        [text("pattern", "A Java regular expression for topic names.", validator=_check_pattern)]
+        [
+            text(
+                "pattern",
+                "A pattern of Java.",
+                validator=_check_pattern,
+                importance=Importance.MEDIUM,
+            )
+        ]
     )
 
     def configure(self, settings: Mapping[str, Any]) -> None:

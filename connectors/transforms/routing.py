@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from aliran.connectors.config.definition import ConfigDef
+from aliran.connectors.config.definition import ConfigDef, Importance
 from aliran.connectors.data.date_format import DateFormat
 from aliran.connectors.errors import ConfigError, DataError
 from aliran.connectors.transforms.base import PACKAGE, R, Transformation, text
@@ -45,8 +45,18 @@ class TimestampRouter(Transformation):
     java_class = PACKAGE + "TimestampRouter"
     definition: ClassVar[ConfigDef] = ConfigDef(
         [
-            text("topic.format", "The new name: ${topic}, ${timestamp}.", "${topic}-${timestamp}"),
-            text("timestamp.format", "A pattern of SimpleDateFormat, in UTC.", "yyyyMMdd"),
+            text(
+                "topic.format",
+                "With ${topic} and ${timestamp}.",
+                "${topic}-${timestamp}",
+                importance=Importance.HIGH,
+            ),
+            text(
+                "timestamp.format",
+                "Of SimpleDateFormat, in UTC.",
+                "yyyyMMdd",
+                importance=Importance.HIGH,
+            ),
         ]
     )
 

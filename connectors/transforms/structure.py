@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from aliran.connectors.config.definition import ConfigDef, ConfigKey
+from aliran.connectors.config.definition import ConfigDef, ConfigKey, Importance
 from aliran.connectors.config.values import Type as Kind
 from aliran.connectors.config.values import not_empty
 from aliran.connectors.data.builder import SchemaBuilder
@@ -130,8 +130,10 @@ class SetSchemaMetadata(PartTransformation):
     java_class = PACKAGE + "SetSchemaMetadata"
     definition: ClassVar[ConfigDef] = ConfigDef(
         [
-            text("schema.name", "Schema name to set.", None),
-            ConfigKey("schema.version", Kind.INT, None, "Schema version to set."),
+            text("schema.name", "The name that it gets.", None, importance=Importance.HIGH),
+            ConfigKey(
+                "schema.version", Kind.INT, None, "The version that it gets.", Importance.HIGH
+            ),
             REPLACE_NULL,
         ]
     )
@@ -202,7 +204,9 @@ class MaskField(PartTransformation):
     definition: ClassVar[ConfigDef] = ConfigDef(
         [
             names("fields", "Names of fields to mask."),
-            text("replacement", "Replacement for numbers and texts.", None, not_empty),
+            text(
+                "replacement", "Replacement for numbers and texts.", None, not_empty, Importance.LOW
+            ),
             REPLACE_NULL,
         ]
     )

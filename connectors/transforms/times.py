@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from aliran.connectors.config.definition import ConfigDef
+from aliran.connectors.config.definition import ConfigDef, Importance
 from aliran.connectors.config.values import one_of
 from aliran.connectors.data import builder as schemas
 from aliran.connectors.data import logical
@@ -83,7 +83,12 @@ class TimestampConverter(PartTransformation):
     java_class = PACKAGE + "TimestampConverter"
     definition: ClassVar[ConfigDef] = ConfigDef(
         [
-            text("field", "The field; empty if the whole value is a time.", ""),
+            text(
+                "field",
+                "The field; empty if the whole value is a time.",
+                "",
+                importance=Importance.HIGH,
+            ),
             text(
                 "target.type",
                 "The form: string, unix, Date, Time or Timestamp.",
@@ -95,6 +100,7 @@ class TimestampConverter(PartTransformation):
                 "The unit of Unix times: seconds, milliseconds, microseconds or nanoseconds.",
                 "milliseconds",
                 one_of("nanoseconds", "microseconds", "milliseconds", "seconds"),
+                Importance.LOW,
             ),
             REPLACE_NULL,
         ]

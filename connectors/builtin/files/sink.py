@@ -32,7 +32,7 @@ class FileSinkConfig:
     file: Annotated[
         str | None,
         Option(
-            "Destination filename. If not specified, the standard output will be used",
+            "The file; standard output if there is none.",
             importance=Importance.HIGH,
         ),
     ] = None

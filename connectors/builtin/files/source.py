@@ -20,7 +20,7 @@ from aliran.connectors.api.connector import SourceConnector
 from aliran.connectors.api.tasks import SourceTask
 from aliran.connectors.config.definition import ConfigDef, Importance
 from aliran.connectors.config.typed import Option, definition_of, instance_of
-from aliran.connectors.config.values import between, not_empty
+from aliran.connectors.config.values import Type, between, not_empty
 from aliran.connectors.data.builder import STRING_SCHEMA
 from aliran.connectors.errors import ConnectError, DataError
 from aliran.connectors.records import SourceRecord
@@ -35,16 +35,16 @@ class FileSourceConfig:
 
     topic: Annotated[
         str,
-        Option("The topic to publish data to", importance=Importance.HIGH, validator=not_empty),
+        Option("Where the lines go.", importance=Importance.HIGH, validator=not_empty),
     ]
-    file: Annotated[str, Option("Source filename.", importance=Importance.HIGH)]
+    file: Annotated[str, Option("The file.", importance=Importance.HIGH)]
     batch_size: Annotated[
         int,
         Option(
-            "The maximum number of records the source task can read from the file each time it is "
-            "polled",
+            "The most lines that are read at once.",
             importance=Importance.LOW,
             validator=between(1, 1_000_000),
+            type=Type.INT,
         ),
     ] = 2000
     format: Annotated[

@@ -91,13 +91,16 @@ def test_a_sink_writes_rows_and_rolls(connect: Connect, tmp_path: Path) -> None:
 def test_a_row_that_does_not_fit_fails_the_task(connect: Connect, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("a,b\n1\n")
 
-    config = {"connector.class": "FileStreamSource", "file": str(tmp_path / "bad.csv"),
-              "topic": "badrow", "format": "csv", "aliran.restart.attempts": "0"}  # fmt: skip
+    config = {
+        "connector.class": "FileStreamSource", "file": str(tmp_path / "bad.csv"),
+        "topic": "badrow", "format": "csv", "aliran.restart.attempts": "0",
+    }  # fmt: skip
     connect.rest.put("/connectors/badrow/config", json=config)
 
     def trace() -> str | None:
         tasks = connect.status("badrow")["tasks"]
-        return tasks[0].get("trace") if tasks else None
+        found: str | None = tasks[0].get("trace") if tasks else None
+        return found
 
     assert "the row at byte 4 has 1 fields, the header 2" in eventually(trace)
 

@@ -76,7 +76,7 @@ def test_what_is_not_there_is_said(
     [
         (b"{", "not JSON"),
         (b'{"name": "x", "confg": {}}', "confg"),
-        (b'{"config": {}}', "no name"),
+        (b'{"config": {}}', "contains no connector type"),
         (b'{"name": "x", "config": {"name": "y"}}', "(y) doesn't match connector name in the URL"),
         (b'{"name": "x", "config": {}}', "contains no connector type"),
         (b'{"name": "x", "config": {"connector.class": "Nope"}}', "which name matches Nope"),
@@ -109,7 +109,7 @@ def test_all_errors_come_in_one_text(connect: Connect) -> None:
         "Connector configuration is invalid and contains the following 5 error(s):\n"
         "Invalid value 0 for configuration tasks.max: Value must be at least 1\n"
     )
-    assert "Not a number of type LONG" in text
+    assert "Not a number of type INT" in text
     assert 'Missing required configuration "topic" which has no default value.' in text
     assert 'Missing required configuration "transforms.t.type"' in text
     assert text.endswith("`/connector-plugins/{connectorType}/config/validate`")
@@ -126,7 +126,7 @@ def test_validation_answers_option_by_option(connect: Connect) -> None:
     assert found["name"] == "org.apache.kafka.connect.file.FileStreamSourceConnector"
     assert found["error_count"] == 3
     assert rows["topic"]["value"] == {
-        "name": "topic", "value": None, "recommended_values": [], "visible": True,
+        "name": "topic", "value": "", "recommended_values": [], "visible": True,
         "errors": ["Invalid value  for configuration topic: String must be non-empty"],
     }  # fmt: skip
     assert rows["file"]["definition"]["importance"] == "HIGH"
