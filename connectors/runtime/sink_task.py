@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
@@ -31,6 +31,19 @@ _RETRY_S = 1.0
 _WAITED_FOR = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}  # noqa: SLF001
 
 
+class _Reported(Future[None]):
+    """Done when a report is safe; who waits for the result sees to it that it gets there."""
+
+    def __init__(self, flush: Callable[[], None]) -> None:
+        super().__init__()
+        self._flush = flush
+
+    def result(self, timeout: float | None = None) -> None:
+        """Wait until the report is safe."""
+        self._flush()
+        super().result(timeout)
+
+
 class _Reporter:
     """Sends single records where failures are reported. Kafka: `WorkerErrantRecordReporter`."""
 
@@ -49,7 +62,7 @@ class _Reporter:
                 record.original_kafka_offset or 0,
             )
         self._setup.operator.failed(Failure(Stage.TASK_PUT, self._executor, error, 1, raw))
-        done: Future[None] = Future()
+        done = _Reported(self._setup.operator.flush)
         self._setup.operator.when_reported(done)
         return done
 
