@@ -188,12 +188,17 @@ class Database:
                 f"{_advice(url.get_backend_name())}"
             ) from None
         self.backend: str = self.engine.dialect.name
-        event.listen(self.engine, "connect", _set_up(self.backend, self.engine.dialect.driver))
+        event.listen(self.engine, "connect", self._set_up)
         self._connection: Connection | None = None
 
     def quote(self, name: str) -> str:
         """Return a name as it stands in statements."""
-        return self.engine.dialect.identifier_preparer.quote(name) if self._quotes else name
+        if not self._quotes:
+            return name
+        preparer = self.engine.dialect.identifier_preparer
+        # Where small letters stand for capitals, SQLAlchemy knows which names need quotes.
+        folds = self.engine.dialect.requires_name_normalize
+        return preparer.quote(name) if folds else preparer.quote_identifier(name)
 
     def quoted_table(self, schema: str | None, table: str) -> str:
         """Return a table as it stands in statements."""
@@ -227,6 +232,22 @@ class Database:
                 attempt += 1
         return self._connection
 
+    def _set_up(self, raw: Any, _record: Any) -> None:
+        """Prepare a new connection of the driver."""
+        if self.engine.dialect.driver == "psycopg":
+            from psycopg.types.string import TextLoader
+
+            for name in _AS_TEXT:
+                raw.adapters.register_loader(name, TextLoader)
+        if self.backend in {"postgresql", "mysql"}:
+            # PostgreSQL compares both kinds of times with moments, those without a zone in its own.
+            name, zone = ("timezone", str(self.zone))
+            if self.backend == "mysql":
+                name, zone = "time_zone", "+00:00"
+            with raw.cursor() as cursor:
+                cursor.execute(f"SET {name} = '{zone}'")
+            raw.commit()
+
     def rollback(self) -> None:
         """Undo what is not committed; a connection that is gone is let go of."""
         connection = self._connection
@@ -244,6 +265,7 @@ class Database:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
+                connection.invalidate()  # what a cursor has not read yet is not waited for
                 connection.close()
             except Exception as error:  # it is gone anyway
                 logger.debug("closing a connection to %s: %s", self.name, error)
@@ -346,19 +368,3 @@ _AS_TEXT = (
     "json", "jsonb", "uuid", "inet", "cidr", "interval", "timetz",
     "int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange",
 )  # fmt: skip
-
-
-def _set_up(backend: str, driver: str) -> Callable[[Any, Any], None]:
-    """Return what is done with each new connection of the driver."""
-
-    def set_up(raw: Any, _record: Any) -> None:
-        if driver == "psycopg":
-            from psycopg.types.string import TextLoader
-
-            for name in _AS_TEXT:
-                raw.adapters.register_loader(name, TextLoader)
-        elif backend == "mysql":
-            with raw.cursor() as cursor:
-                cursor.execute("SET time_zone = '+00:00'")
-
-    return set_up

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-from typing import Any
-
 import pytest
 from tests.connectors.builtin.sql.conftest import Place, produce, sink, wrapped
-from tests.connectors.conftest import JSON, STRING, Connect, eventually
+from tests.connectors.conftest import Connect, eventually
 
 pytestmark = pytest.mark.xdist_group("sql")
 
