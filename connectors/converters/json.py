@@ -120,6 +120,7 @@ class JsonConverter(Converter):
         self._writer = JsonWriter(numeric=numeric, replace=replace)
         size = parsed["schemas.cache.size"]
         self._writers: _Recent[Schema | None, tuple[str, Writer]] = _Recent(size)
+        self._last: tuple[Schema | None, str, Writer] = (None, *self._made(None))
         self._readers: _Recent[bytes, tuple[Schema | None, Reader]] = _Recent(size)
         self._content: tuple[Schema, Reader] | None = None
         content = parsed["schema.content"]
@@ -132,12 +133,14 @@ class JsonConverter(Converter):
         """Return the JSON."""
         if schema is None and value is None:
             return None
-        known = self._writers.get(schema)
-        if known is None:
-            head = f'{{"schema":{schema_text(schema, self._writer)},"payload":'
-            known = self._writers.keep(schema, (head, self._writer.of(schema)))
-        payload = known[1](value)
-        text = f"{known[0]}{payload}}}" if self._schemas else payload
+        last, head, write = self._last
+        if last is not schema:
+            head, write = self._writers.get(schema) or self._writers.keep(
+                schema, self._made(schema)
+            )
+            self._last = schema, head, write
+        payload = write(value)
+        text = f"{head}{payload}}}" if self._schemas else payload
         try:
             return text.encode()
         except UnicodeEncodeError as error:
@@ -145,6 +148,10 @@ class JsonConverter(Converter):
                 "Converting Kafka Connect data to byte[] failed due to serialization error: "
                 f"{error}"
             ) from error
+
+    def _made(self, schema: Schema | None) -> tuple[str, Writer]:
+        head = f'{{"schema":{schema_text(schema, self._writer)},"payload":'
+        return head, self._writer.of(schema)
 
     def to_connect_data(self, topic: str, data: bytes | None) -> SchemaAndValue:
         """Return what the JSON says."""

@@ -143,12 +143,16 @@ class JsonReader:
 
     def _structs(self, schema: Schema) -> Reader:
         fields = [(field, self.of(field.schema)) for field in schema.fields]
+        readers = [(field.name, reader) for field, reader in fields]
+        plain = all(field.schema.type.is_primitive for field in schema.fields)
 
         def read(node: Any) -> Struct:
             if not isinstance(node, dict):
                 raise DataError(
                     f"Structs should be encoded as JSON objects, but found {node_type(node)}"
                 )
+            if plain:  # readers give what fits
+                return Struct.of_parts(schema, [read(node.get(name)) for name, read in readers])
             struct = Struct(schema)
             for field, reader in fields:
                 struct.put(field, reader(node.get(field.name)))

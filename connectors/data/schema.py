@@ -50,16 +50,15 @@ class Type(Enum):
     MAP = "map"
     STRUCT = "struct"
 
-    def __hash__(self) -> int:  # members are looked up for each value; Enum's own hash is slow
-        return id(self)
+    # Members are looked up for each value; Enum's own hash is slow.
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def __init__(self, text: str) -> None:
+        self.is_primitive: bool = text not in {"array", "map", "struct"}
+        """Whether values have no parts."""
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def is_primitive(self) -> bool:
-        """Whether values have no parts."""
-        return self not in {Type.ARRAY, Type.MAP, Type.STRUCT}
 
 
 BITS = {Type.INT8: 8, Type.INT16: 16, Type.INT32: 32, Type.INT64: 64}
@@ -122,21 +121,26 @@ class Schema:
         version: Version of what the name means.
         doc: A text for people.
         parameters: More about the type, such as a decimal's scale; None where there are none.
+        by_name: The fields of a struct by their names; empty for other types.
+        defaults: The default of each field of a struct; None where no field has one.
+        quick: Classes whose values fit without a further look.
     """
 
     __slots__ = (
-        "_by_name",
         "_classes",
         "_fields",
         "_hash",
         "_key_schema",
         "_limits",
         "_value_schema",
+        "by_name",
         "default_value",
+        "defaults",
         "doc",
         "is_optional",
         "name",
         "parameters",
+        "quick",
         "type",
         "version",
     )
@@ -148,6 +152,9 @@ class Schema:
     version: int | None
     doc: str | None
     parameters: Mapping[str, str] | None
+    by_name: Mapping[str, Field]
+    defaults: tuple[Any, ...] | None
+    quick: frozenset[type]
 
     def __init__(self, parts: Parts) -> None:
         self.type = parts.type
@@ -158,11 +165,15 @@ class Schema:
         self.doc = parts.doc
         self.parameters = dict(parts.parameters) if parts.parameters else None
         self._fields = tuple(parts.fields.values())
-        self._by_name = dict(parts.fields)
+        self.by_name = dict(parts.fields)
+        defaults = tuple(field.schema.default_value for field in self._fields)
+        self.defaults = defaults if any(one is not None for one in defaults) else None
         self._key_schema = parts.key_schema
         self._value_schema = parts.value_schema
         self._classes = _LOGICAL.get(self.name or "") or _CLASSES.get(self.type, ())
         self._limits = None if self._classes else _RANGES.get(self.type)
+        quick = self._classes if self.type.is_primitive else ()
+        self.quick = frozenset((*quick, type(None)) if self.is_optional else quick)
         self._hash: int | None = None
 
     @property
@@ -184,7 +195,7 @@ class Schema:
         """
         if self.type is not Type.STRUCT:
             raise DataError("Cannot look up fields on non-struct type")
-        return self._by_name.get(name)
+        return self.by_name.get(name)
 
     @property
     def key_schema(self) -> Schema | None:

@@ -17,6 +17,10 @@ _T = TypeVar("_T")
 class Struct:
     """Values of the fields of a schema, each checked when it is put.
 
+    Attributes:
+        schema: The schema.
+        values: The values as they were put, in the order of the fields.
+
     `Struct(schema, {"id": 1}).put("name", "x")`; `struct["id"]`. A field that was not put is
     None, or its default where it has one.
 
@@ -24,17 +28,19 @@ class Struct:
         DataError: The schema is no struct's, a field is unknown, or a value does not fit.
     """
 
-    __slots__ = ("_values", "schema")
+    __slots__ = ("schema", "values")
 
     schema: Schema
+    values: list[Any]
 
     def __init__(self, schema: Schema, values: Mapping[str, Any] | None = None) -> None:
         if schema.type is not Type.STRUCT:
             raise DataError(f"Not a struct schema: {schema}")
         self.schema = schema
-        self._values: list[Any] = [None] * len(schema.fields)
-        for name, value in (values or {}).items():
-            self.put(name, value)
+        self.values = [None] * len(schema.by_name)
+        if values:
+            for name, value in values.items():
+                self.put(name, value)
 
     @classmethod
     def unchecked(cls, schema: Schema, values: list[Any]) -> Self:
@@ -43,12 +49,25 @@ class Struct:
         For who makes many and knows that they fit; the list is the struct's from then on.
         """
         made = cls.__new__(cls)
-        made.schema = schema
-        made._values = values  # noqa: SLF001  (our own)
+        made.schema, made.values = schema, values
+        return made
+
+    @classmethod
+    def of_parts(cls, schema: Schema, values: list[Any]) -> Self:
+        """Return a struct of values that fields of the same schemas held; only nulls are checked.
+
+        Raises:
+            DataError: A required field is None.
+        """
+        if None not in values:
+            return cls.unchecked(schema, values)
+        made = cls(schema)
+        for field, value in zip(schema.fields, values, strict=True):
+            made.put(field, value)
         return made
 
     def _lookup(self, name: str) -> Field:
-        field = self.schema.field(name)
+        field = self.schema.by_name.get(name)
         if field is None:
             known = ", ".join(each.name for each in self.schema.fields)
             raise DataError(f"{name} is not a valid field name (there are: {known})")
@@ -57,14 +76,14 @@ class Struct:
     def get(self, field: str | Field) -> Any:
         """Return the value of a field, its default where it is None."""
         found = self._lookup(field) if isinstance(field, str) else field
-        value = self._values[found.index]
+        value = self.values[found.index]
         return found.schema.default_value if value is None else value
 
     __getitem__ = get
 
     def get_without_default(self, field: str | Field) -> Any:
         """Return the value of a field as it was put."""
-        return self._values[(self._lookup(field) if isinstance(field, str) else field).index]
+        return self.values[(self._lookup(field) if isinstance(field, str) else field).index]
 
     def put(self, field: str | Field, value: Any) -> Self:
         """Set a field and return this struct.
@@ -74,9 +93,11 @@ class Struct:
         """
         found = self._lookup(field) if isinstance(field, str) else field
         schema = found.schema
-        if value is None or not schema.type.is_primitive or not schema.accepts_class_of(value):
+        if type(value) not in schema.quick and (
+            value is None or not schema.type.is_primitive or not schema.accepts_class_of(value)
+        ):
             schema.validate(value, found.name)
-        self._values[found.index] = value
+        self.values[found.index] = value
         return self
 
     def validate(self) -> None:
@@ -85,7 +106,7 @@ class Struct:
         Raises:
             DataError: A required field without a default is None, or a value does not fit.
         """
-        for field, value in zip(self.schema.fields, self._values, strict=True):
+        for field, value in zip(self.schema.fields, self.values, strict=True):
             if value is None and (
                 field.schema.is_optional or field.schema.default_value is not None
             ):
@@ -96,7 +117,7 @@ class Struct:
         field = self._lookup(name)
         if field.schema.type is not of:
             raise DataError(f"Field '{name}' is not of type {of}")
-        value = self._values[field.index]
+        value = self.values[field.index]
         if value is not None and not isinstance(value, cls):
             raise DataError(f"Field '{name}' holds {class_text(value)}, a logical type")
         return value
@@ -160,12 +181,12 @@ class Struct:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Struct):
             return False
-        return self.schema == other.schema and self._values == other._values
+        return self.schema == other.schema and self.values == other.values
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # fields change
 
     def __repr__(self) -> str:
-        pairs = zip(self.schema.fields, self._values, strict=True)
+        pairs = zip(self.schema.fields, self.values, strict=True)
         shown = (f"{f.name}={value_text(f.schema, v)}" for f, v in pairs if v is not None)
         return "Struct{" + ",".join(shown) + "}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from aliran.connectors.config.definition import NO_DEFAULT, ConfigDef, ConfigKey, Importance
 from aliran.connectors.config.values import Type as Kind
@@ -16,6 +16,7 @@ from aliran.connectors.errors import ConfigError, DataError
 from aliran.connectors.records import ConnectRecord
 
 R = TypeVar("R", bound=ConnectRecord)
+T = TypeVar("T")
 
 PACKAGE = "org.apache.kafka.connect.transforms."
 _CACHED_SCHEMAS = 16
@@ -65,7 +66,8 @@ class PartTransformation(Transformation):
 
     def __init__(self, *, of_key: bool = False) -> None:
         self.of_key = of_key
-        self._cache: dict[Schema, Schema] = {}
+        self._cache: dict[Schema, Any] = {}
+        self._last: tuple[Schema | None, Any] = (None, None)
         self._replace = True
 
     def schema_of(self, record: ConnectRecord) -> Schema | None:
@@ -80,19 +82,31 @@ class PartTransformation(Transformation):
         """Return the record with another part."""
         return record.with_key(schema, value) if self.of_key else record.with_value(schema, value)
 
-    def cached(self, schema: Schema, make: Callable[[Schema], Schema]) -> Schema:
+    def cached(self, schema: Schema, make: Callable[[Schema], T]) -> T:
         """Return what `make` gives for a schema, which is kept."""
+        last, made = self._last
+        if last is schema:
+            return cast("T", made)
         made = self._cache.get(schema)
         if made is None:
             made = make(schema)
             if len(self._cache) >= _CACHED_SCHEMAS:
                 del self._cache[next(iter(self._cache))]
             self._cache[schema] = made
-        return made
+        self._last = schema, made
+        return cast("T", made)
 
     def field_value(self, struct: Struct, field: str | Field) -> Any:
         """Return a field, its default in place of None where that is asked for."""
         return struct.get(field) if self._replace else struct.get_without_default(field)
+
+    def field_values(self, struct: Struct) -> list[Any]:
+        """Return all fields, as `field_value` does."""
+        defaults = struct.schema.defaults
+        if not self._replace or defaults is None:
+            return list(struct.values)
+        pairs = zip(struct.values, defaults, strict=True)
+        return [default if value is None else value for value, default in pairs]
 
 
 def copy_basics(schema: Schema, builder: SchemaBuilder | None = None) -> SchemaBuilder:

@@ -124,12 +124,12 @@ class Cast(PartTransformation):
         if self._whole is not None:
             return self.renew(record, updated, cast(schema, value, self._whole))
         struct = require_struct(value, "cast types")
-        result = Struct(updated)
+        values = self.field_values(struct)
         for field in struct.schema.fields:
-            before = self.field_value(struct, field)
             kind = self._casts.get(field.name)
-            result.put(field.name, before if kind is None else cast(field.schema, before, kind))
-        return self.renew(record, updated, result)
+            if kind is not None:
+                values[field.index] = cast(field.schema, values[field.index], kind)
+        return self.renew(record, updated, Struct.of_parts(updated, values))
 
     def _without_schema(self, record: R, value: Any) -> R:
         if self._whole is not None:

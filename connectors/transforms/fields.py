@@ -161,9 +161,11 @@ class InsertField(PartTransformation):
             return self.renew(record, None, added)
         struct = require_struct(value, "field insertion")
         updated = self.cached(struct.schema, self._updated_schema)
-        result = Struct(updated)
-        for field in struct.schema.fields:
-            result.put(field.name, self.field_value(struct, field))
+        values = self.field_values(struct)
+        if None in values:
+            result = Struct(updated, dict(zip(struct.schema.by_name, values, strict=True)))
+        else:
+            result = Struct.unchecked(updated, values + [None] * len(self._insertions))
         for name, each in self._values(record, moments=True).items():
             result.put(name, each)
         return self.renew(record, updated, result)
@@ -251,19 +253,25 @@ class ReplaceField(PartTransformation):
             kept = {self._renames.get(k, k): v for k, v in before.items() if self._keeps(k)}
             return self.renew(record, None, kept)
         struct = require_struct(value, "field replacement")
-        updated = self.cached(struct.schema, self._updated_schema)
-        result = Struct(updated)
-        for field in updated.fields:
-            name = self._before.get(field.name, field.name)
-            result.put(field.name, self.field_value(struct, name))
-        return self.renew(record, updated, result)
+        updated, places = self.cached(struct.schema, self._plan)
+        before = self.field_values(struct)
+        after = Struct.of_parts(updated, [before[place] for place in places])
+        return self.renew(record, updated, after)
 
-    def _updated_schema(self, schema: Schema) -> Schema:
+    def _plan(self, schema: Schema) -> tuple[Schema, list[int]]:
+        """Return the new schema, and where each of its fields was."""
         builder = copy_basics(schema, SchemaBuilder.struct())
         for field in schema.fields:
             if self._keeps(field.name):
                 builder.field(self._renames.get(field.name, field.name), field.schema)
-        return builder.build()
+        updated = builder.build()
+        return updated, [self._place(schema, field.name) for field in updated.fields]
+
+    def _place(self, schema: Schema, name: str) -> int:
+        before = schema.field(self._before.get(name, name))
+        if before is None:
+            raise DataError(f"{self._before[name]} is not a valid field name")
+        return before.index
 
 
 def _checked_renames(renames: list[str]) -> None:
