@@ -102,7 +102,8 @@ class JsonWriter:
                 raise _refused(schema.type, value)
             if value.schema is not schema and value.schema != schema:
                 raise DataError("Mismatching schema.")
-            parts = [name + write(one) for (name, write), one in zip(fields, value.values)]
+            pairs = zip(fields, value.values, strict=True)
+            parts = [name + put(one) for (name, put), one in pairs]
             return "{" + ",".join(parts) + "}"
 
         return write

@@ -51,7 +51,7 @@ class Type(Enum):
     STRUCT = "struct"
 
     # Members are looked up for each value; Enum's own hash is slow.
-    __hash__ = object.__hash__  # type: ignore[assignment]
+    __hash__ = object.__hash__
 
     def __init__(self, text: str) -> None:
         self.is_primitive: bool = text not in {"array", "map", "struct"}
@@ -154,7 +154,7 @@ class Schema:
     parameters: Mapping[str, str] | None
     by_name: Mapping[str, Field]
     defaults: tuple[Any, ...] | None
-    quick: frozenset[type]
+    quick: frozenset[Any]
 
     def __init__(self, parts: Parts) -> None:
         self.type = parts.type

@@ -254,8 +254,8 @@ class ReplaceField(PartTransformation):
             return self.renew(record, None, kept)
         struct = require_struct(value, "field replacement")
         updated, places = self.cached(struct.schema, self._plan)
-        before = self.field_values(struct)
-        after = Struct.of_parts(updated, [before[place] for place in places])
+        held = self.field_values(struct)
+        after = Struct.of_parts(updated, [held[place] for place in places])
         return self.renew(record, updated, after)
 
     def _plan(self, schema: Schema) -> tuple[Schema, list[int]]:
