@@ -136,13 +136,12 @@ class ObjectSourceTask(SourceTask):
         return records
 
     def _read(self) -> list[SourceRecord]:
-        if self._reading is None:
+        while self._reading is None:
             item = self._item = self._next_item()
-            if item is not None:
-                self._reading = self._open(item)
+            if item is None:
+                return []
+            self._reading = self._open(item)
         reading = self._reading
-        if reading is None:
-            return []
         records = reading.take(self._config.record_batch_max_size)
         with self._lock:
             if self._config.after_read_action != "none":
