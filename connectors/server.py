@@ -19,6 +19,7 @@ from aliran.connectors.rest.plugins import PluginRoutes
 from aliran.connectors.runtime.cluster import Cluster
 from aliran.connectors.runtime.definitions import WORKER
 from aliran.connectors.runtime.herder import StandaloneHerder
+from aliran.connectors.runtime.isolation.processes import Processes
 from aliran.connectors.runtime.offsets import FileOffsetStore, OffsetStore, TopicOffsetStore
 from aliran.connectors.runtime.plugins import Plugins
 from aliran.connectors.runtime.status import StatusBoard
@@ -115,6 +116,7 @@ class ConnectServer:
             providers_of(self._props),
             self._failed,
             self._used,
+            processes=self._open_processes(),
         )
         self._herder = StandaloneHerder(worker)
         self._cleanup.callback(self._herder.close)
@@ -126,6 +128,13 @@ class ConnectServer:
         self._cleanup.callback(app.close)
         self._cleanup.callback(http.close)  # first, before what it answers from
         http.serve(app)
+
+    def _open_processes(self) -> Processes | None:
+        if not hasattr(os, "fork"):
+            return None
+        processes = Processes()
+        self._cleanup.callback(processes.close)
+        return processes
 
     def _failed(self, task_id: TaskId, error: BaseException) -> None:
         if self._herder is not None:

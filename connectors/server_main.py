@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -16,6 +17,8 @@ from aliran.connectors.errors import ConfigError
 from aliran.connectors.server import ConnectServer
 from aliran.core.errors import AliranError
 from aliran.core.garbage import TunedCollector
+
+_DEFAULTS = {"aliran.isolation": "process"} if hasattr(os, "fork") else {}
 
 
 def run_worker(worker: Path, connectors: Sequence[Path]) -> int:
@@ -34,7 +37,8 @@ def run_worker(worker: Path, connectors: Sequence[Path]) -> int:
         signal.signal(number, lambda *_: stopping.set())
     try:
         configs = [read_connector(path) for path in connectors]
-        with ConnectServer(parse_properties(_text(worker))) as server:
+        props = {**_DEFAULTS, **parse_properties(_text(worker))}
+        with ConnectServer(props) as server:
             for name, config in configs:
                 server.herder.put(name, config, replace=False)
             print(

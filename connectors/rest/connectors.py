@@ -1,7 +1,8 @@
 """`/connectors`: what there is and how it is, and everything that changes it.
 
 Kafka: `ConnectorsResource`. Beyond Kafka: `?wait=RUNNING&timeout=30` on `/status` answers when the
-connector and its tasks are in that state (408 if they are not in time).
+connector and its tasks are in that state (408 if they are not in time); `/log?lines=100` answers
+the last lines of the log of its process.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import msgspec
 from aliran.connectors.errors import ConfigError
 from aliran.connectors.rest.app import Answer, Route, body_of
 from aliran.connectors.runtime.herder import StandaloneHerder
+from aliran.connectors.runtime.isolation.process import tail
+from aliran.connectors.runtime.isolation.processes import log_of
 from aliran.connectors.runtime.offset_changes import NOTHING_GIVEN
 from aliran.connectors.runtime.status import State
 from aliran.core.http import HttpError, HttpRequest
@@ -66,6 +69,7 @@ class ConnectorRoutes:
         yield Route("GET", f"{_ONE}/offsets", self._offsets)
         yield Route("PATCH", f"{_ONE}/offsets", self._alter_offsets)
         yield Route("DELETE", f"{_ONE}/offsets", self._reset_offsets)
+        yield Route("GET", f"{_ONE}/log", self._log)
         yield Route("GET", f"{_ONE}/topics", self._topics)
         yield Route("PUT", f"{_ONE}/topics/reset", self._reset_topics)
 
@@ -186,6 +190,18 @@ class ConnectorRoutes:
     def _topics(self, _request: HttpRequest, name: str) -> Answer:
         self._tracked("topic.tracking.enable", "Topic tracking is disabled.")
         return Answer({name: {"topics": self._herder.topics(name)}})
+
+    def _log(self, request: HttpRequest, name: str) -> Answer:
+        config, worker = self._herder.config(name), self._herder.worker
+        if worker.isolated(config) is None:
+            raise HttpError(
+                f"Connector {name} runs in the worker's own process and logs where that does; "
+                "aliran.isolation=process gives it a process and a log",
+                404,
+            )
+        lines = _number(request.text("lines", "100"))
+        path = log_of(worker, name, config)
+        return Answer({"file": str(path), "lines": tail(path, lines).splitlines()})
 
     def _reset_topics(self, _request: HttpRequest, name: str) -> Answer:
         self._tracked("topic.tracking.enable", "Topic tracking is disabled.")

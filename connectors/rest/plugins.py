@@ -137,8 +137,12 @@ class PluginRoutes:
         below = [one for one in self._known() if one == name or one.startswith(f"{name}.")] or [
             name
         ]
+        elsewhere = self._herder.worker.processes
         for one in below:
-            logging.getLogger(None if one == "root" else one).setLevel(_LEVELS[level])
+            named = None if one == "root" else one
+            logging.getLogger(named).setLevel(_LEVELS[level])
+            if elsewhere is not None:
+                elsewhere.set_level(named, _LEVELS[level])
             self._modified[one] = int(time.time() * 1000)
         if request.text("scope") == "cluster":
             return Answer(status=204)

@@ -108,13 +108,23 @@ WORKER = ConfigDef(
         _key("config.providers", Type.LIST, "file,env,dir", _LOW,
              "What placeholders such as ${file:path:key} ask."),
         _key("aliran.data.dir", Type.STRING, "aliran-data", _LOW,
-             "Where the broker in this process keeps its data."),
+             "Where the worker keeps logs, and the broker in this process its data."),
+        _key("aliran.isolation", Type.STRING, "thread", _LOW,
+             "Whether connectors run as threads of the worker or each in a process of its own.",
+             one_of("thread", "process")),
     ]
 )  # fmt: skip
 
 _COMMON = "Common"
 _ERRORS = "Error Handling"
 _TRANSFORMS = "Transforms"
+_ISOLATION = "Isolation"
+
+
+def _isolation(name: str, value: Any) -> None:
+    if value is not None:
+        one_of("thread", "process")(name, value)
+
 
 _CONNECTOR = (
     _key("name", Type.STRING, NO_DEFAULT, _HIGH,
@@ -168,6 +178,20 @@ _CONNECTOR = (
          "The first wait before that; it doubles.", at_least(0), _ERRORS),
     _key("aliran.restart.backoff.max.ms", Type.LONG, 300_000, _LOW,
          "The longest wait. A task that ran as long counts as well again.", at_least(1), _ERRORS),
+    _key("aliran.isolation", Type.STRING, None, _LOW,
+         "Whether it runs as threads of the worker (thread) or in a process of its own (process); "
+         "the worker's if none.", _isolation, _ISOLATION),
+    _key("aliran.memory.limit.mb", Type.INT, 0, _LOW,
+         "The memory, in MiB, that its process may use before it is ended; 0 for any.",
+         at_least(0), _ISOLATION),
+    _key("aliran.log.file", Type.STRING, None, _LOW,
+         "The log of its process; logs/NAME.log under aliran.data.dir if none.", None, _ISOLATION),
+    _key("aliran.task.stall.timeout.ms", Type.LONG, 300_000, _LOW,
+         "How long the loop of a running task may take to come round; 0 for ever.",
+         at_least(0), _ERRORS),
+    _key("aliran.task.stall.action", Type.STRING, "restart", _LOW,
+         "What happens then: it is shown in the status (report), or its process is ended, too, and "
+         "started again (restart).", one_of("restart", "report"), _ERRORS),
 )  # fmt: skip
 
 SOURCE = ConfigDef(

@@ -228,6 +228,7 @@ class Operator:
         self._reporters = reporters
         self._stopping = stopping
         self._reports: list[Future[None]] = []
+        self.on_wait: Callable[[], None] = lambda: None
         self.tolerates: bool = tolerate_all
         self.failures: int = 0
 
@@ -265,6 +266,7 @@ class Operator:
                 if not retriable or not (forever or time.monotonic() + delay <= deadline):
                     self.failed(Failure(stage, name_of(executor), error, attempt, raw()))
                     return False, None
+            self.on_wait()
             if self._stopping.wait(min(delay, self._max_delay_s)):
                 raise ConnectError(f"the task was stopped while {stage} was being tried again")
             delay, attempt = delay * 2, attempt + 1

@@ -419,7 +419,7 @@ class StandaloneHerder:
         try:
             task.commit_offsets()
         except Exception:
-            logger.exception("offsets of task %s could not be stored", task.setup.id)
+            logger.exception("offsets of task %s could not be stored", task.id)
 
     def _restart_due(self, name: str, entry: Entry, now: float) -> None:
         due = [n for n, one in entry.restarts.items() if one.due is not None and one.due <= now]

@@ -81,7 +81,7 @@ class Lifecycle:
     def start_connector(self, name: str, entry: Entry) -> bool:
         """Start a connector without tasks; return whether it went well."""
         try:
-            connector: Connector = entry.plugin.make()
+            connector = self._worker.make_connector(name, entry.plugin, entry.config)
             connector.initialize(self._context(name))
             connector.start(self._worker.resolved(entry.config))
         except Exception as error:
@@ -150,11 +150,7 @@ class Lifecycle:
             task.stop()
         for task in running:
             if not task.join(max(deadline - time.monotonic(), 0.0) + 0.1):
-                logger.warning(
-                    "task %s did not end within %s s and is left to itself",
-                    task.setup.id,
-                    timeout_s,
-                )
+                task.abandon()
 
     def stop_tasks(self, name: str, entry: Entry) -> None:
         """Stop all tasks of a connector and forget how they were."""

@@ -29,6 +29,8 @@ logger: logging.Logger = logging.getLogger("aliran.connectors")
 
 GROUP = "aliran.connectors"
 _SUFFIXES = ("Connector", "Converter")
+_CONNECTORS = ("builtin",)
+_PARTS = ("converters",)
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,20 @@ class Plugins:
     Args:
         folders: Folders whose Python files hold connectors.
         version: The version of what is built in.
+
+    Attributes:
+        version: That version.
     """
 
     def __init__(self, folders: Iterable[str] = (), version: str = "0") -> None:
-        self._version = version
+        self.version: str = version
         self._all: dict[str, Plugin] = {}
         self._by_alias: dict[tuple[str, str], Plugin] = {}
         self._missing: dict[str, ConfigError] = {}
-        for package in _modules("builtin"):
+        for package in _modules(*_CONNECTORS):
             for row in package.CONNECTORS:
                 self._add_built_in(package.__name__, row)
-        for module in _modules("converters"):
+        for module in _modules(*_PARTS):
             self._add_module(module, built_in=True)
         for kind, table in (("transformation", TRANSFORMATIONS), ("predicate", PREDICATES)):
             for name, make in table.items():
@@ -145,7 +150,7 @@ class Plugins:
                 return self._by_alias[one, name]
         cls = _imported(name)
         if cls is not None and callable(getattr(cls, "configure", None)):
-            return Plugin(name, kind, self._version, lambda: cls)
+            return Plugin(name, kind, self.version, lambda: cls)
         raise ConfigError(f"Class {name} could not be found.")
 
     def find(self, name: str) -> Plugin | None:
@@ -168,7 +173,7 @@ class Plugins:
         kafkas = row.also[0] if row.also[:1] and row.also[0].startswith("org.apache.") else None
         name = kafkas or f"aliran.connectors.{row.alias}"
         also = (row.alias, f"{row.alias}Connector", *row.also)
-        plugin = Plugin(name, row.kind, self._version, partial(_loaded, package, row), also=also)
+        plugin = Plugin(name, row.kind, self.version, partial(_loaded, package, row), also=also)
         if all(importlib.util.find_spec(one) for one in row.needs):
             self._add(plugin)
             return
@@ -199,10 +204,10 @@ class Plugins:
     def _add_part(self, cls: type[Any]) -> None:
         name = cls.java_class
         if issubclass(cls, Converter):
-            self._add(Plugin(name, "converter", self._version, lambda: cls))
+            self._add(Plugin(name, "converter", self.version, lambda: cls))
             if name.endswith(("SimpleHeaderConverter", "StringConverter", "JsonConverter",
                               "ByteArrayConverter")):  # fmt: skip
-                self._add(Plugin(name, "header_converter", self._version, lambda: cls))
+                self._add(Plugin(name, "header_converter", self.version, lambda: cls))
 
     def _add_entry(self, name: str, entry: Any) -> None:
         try:
@@ -233,6 +238,12 @@ class Plugins:
             except Exception as error:
                 raise ConfigError(f"plugin.path: {file} cannot be loaded: {error}") from error
             self._add_module(module)
+
+
+def import_built_in() -> None:
+    """Import what every `Plugins` imports, so that they are made quickly from then on."""
+    for _ in _modules(*_CONNECTORS, *_PARTS):
+        pass
 
 
 def _modules(*packages: str) -> Iterator[ModuleType]:

@@ -21,7 +21,7 @@ from aliran.connectors.records import SinkRecord
 from aliran.connectors.runtime.errors import Failure, Raw, Stage, name_of
 from aliran.connectors.runtime.pipeline import ConsumedRecord
 from aliran.connectors.runtime.status import State
-from aliran.connectors.runtime.task import TaskSetup, WorkerTask
+from aliran.connectors.runtime.task import TaskSetup, ThreadTask
 from aliran.core.types import TopicPartition
 
 logger: logging.Logger = logging.getLogger("aliran.connectors")
@@ -109,7 +109,7 @@ class _Context:
         self.commit_requested = True
 
 
-class WorkerSinkTask(WorkerTask):
+class WorkerSinkTask(ThreadTask):
     """Runs a `SinkTask`.
 
     Args:
@@ -153,6 +153,7 @@ class WorkerSinkTask(WorkerTask):
         self._next_commit = time.monotonic() + self._commit_every_s
         was_paused = False
         while not self._stopping.is_set():
+            self.turn()
             if self._paused != was_paused:
                 was_paused = self._paused
                 self._say(State.PAUSED if was_paused else State.RUNNING)

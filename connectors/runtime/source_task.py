@@ -21,7 +21,7 @@ from aliran.connectors.runtime.errors import Failure, Raw, Stage, name_of
 from aliran.connectors.runtime.pipeline import ProducerRow
 from aliran.connectors.runtime.status import State
 from aliran.connectors.runtime.submitted import Batch, Offsets, SubmittedRecords
-from aliran.connectors.runtime.task import TaskSetup, WorkerTask
+from aliran.connectors.runtime.task import TaskSetup, ThreadTask
 from aliran.connectors.runtime.topic_creation import TopicCreator
 
 logger: logging.Logger = logging.getLogger("aliran.connectors")
@@ -46,7 +46,7 @@ class _Context:
         return dict(self._setup.props)
 
 
-class WorkerSourceTask(WorkerTask):
+class WorkerSourceTask(ThreadTask):
     """Runs a `SourceTask`.
 
     Args:
@@ -108,6 +108,7 @@ class WorkerSourceTask(WorkerTask):
         self._running = True
         self._say(State.RUNNING)
         while not self._stopping.is_set():
+            self.turn()
             if self._paused:
                 self._await_resume()
                 continue
@@ -161,6 +162,7 @@ class WorkerSourceTask(WorkerTask):
                     produce(row.topic, row.value, row.key, partition, delivered)
             except BufferError:
                 self._producer.poll(0.1)  # the queue is full: wait for room
+                self.turn()  # it waits for Kafka, and that is right
                 if self._stopping.is_set():
                     raise ConnectError("stopped while the producer's queue was full") from None
                 continue

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from aliran.connectors.api.connector import Connector
 from aliran.connectors.api.tasks import SinkTask, SourceTask
@@ -20,6 +20,7 @@ from aliran.connectors.runtime.pipeline import Pipeline
 from aliran.connectors.runtime.plugins import Plugin, Plugins
 from aliran.connectors.runtime.sink_task import WorkerSinkTask
 from aliran.connectors.runtime.source_task import WorkerSourceTask
+from aliran.connectors.runtime.stalls import StallWatch
 from aliran.connectors.runtime.status import StatusBoard
 from aliran.connectors.runtime.task import TaskId, TaskSetup, WorkerTask
 from aliran.connectors.transforms.chain import Stage
@@ -32,6 +33,30 @@ def with_prefix(config: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         for name, value in config.items()
         if name.startswith(prefix) and value is not None
     }
+
+
+class Isolation(Protocol):
+    """Runs connectors elsewhere."""
+
+    def make_connector(self, worker: Worker, name: str, config: Mapping[str, Any]) -> Connector:
+        """Return what stands for a connector."""
+        ...
+
+    def make_task(
+        self,
+        worker: Worker,
+        task_id: TaskId,
+        config: Mapping[str, Any],
+        task_props: Mapping[str, str],
+        *,
+        paused: bool,
+    ) -> WorkerTask:
+        """Return what stands for a task."""
+        ...
+
+    def set_level(self, name: str | None, level: int) -> None:
+        """Set the level of a logger there, None for the root."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +74,9 @@ class Worker:
         providers: What placeholders ask.
         on_failed: Told of tasks that fail.
         on_topic: Told of topics that connectors use.
+        stalls: Looks whether tasks of this process come round their loops.
+        on_ended: Told of tasks of this process that have ended.
+        processes: Runs connectors in processes of their own; None where that cannot be.
     """
 
     id: str
@@ -61,6 +89,9 @@ class Worker:
     providers: Mapping[str, ConfigProvider]
     on_failed: Callable[[TaskId, BaseException], None]
     on_topic: Callable[[str, TaskId, str], None]
+    stalls: StallWatch = field(default_factory=StallWatch)
+    on_ended: Callable[[TaskId], None] = lambda _: None
+    processes: Isolation | None = None
 
     def resolved(self, config: Mapping[str, str | None]) -> dict[str, str]:
         """Return a configuration with its secrets, without what is null.
@@ -81,6 +112,35 @@ class Worker:
             return text
 
         return hide
+
+    def isolated(self, config: Mapping[str, str | None]) -> Isolation | None:
+        """Return what runs a connector in a process of its own, None if a thread does.
+
+        Raises:
+            ConfigError: It is to have one, and cannot here.
+        """
+        wanted = config.get("aliran.isolation") or self.settings["aliran.isolation"]
+        if wanted != "process":
+            return None
+        if self.processes is None:
+            raise ConfigError(
+                "aliran.isolation=process: this system cannot fork processes; use thread"
+            )
+        return self.processes
+
+    def make_connector(
+        self, name: str, plugin: Plugin, raw_config: Mapping[str, str | None]
+    ) -> Connector:
+        """Return a connector, not started yet.
+
+        Raises:
+            ConnectError: It cannot be made.
+        """
+        isolation = self.isolated(raw_config)
+        if isolation is not None:
+            return isolation.make_connector(self, name, raw_config)
+        connector: Connector = plugin.make()
+        return connector
 
     def make_task(
         self,
@@ -103,6 +163,9 @@ class Worker:
         Raises:
             ConnectError: It cannot be put together.
         """
+        isolation = self.isolated(raw_config)
+        if isolation is not None:
+            return isolation.make_task(self, task_id, raw_config, task_props, paused=paused)
         props = {**self.resolved(raw_config), **task_props}
         is_source = plugin.kind == "source"
         config = {**self.settings, **(SOURCE if is_source else SINK).parse(props)}
@@ -118,7 +181,7 @@ class Worker:
         setup = TaskSetup(
             task_id, props, config, self.cluster, self.offsets, self.board,
             self._pipeline(props, operator), operator, stopping, plugin.version,
-            self.on_failed, self.on_topic, hide,
+            self.on_failed, self.on_topic, hide, self.stalls, self.on_ended,
         )  # fmt: skip
         connector: Connector = plugin.make()
         task = connector.task_class()()

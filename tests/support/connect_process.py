@@ -63,6 +63,11 @@ class ConnectProcess:
         self.url = line.split()[3]
         return self
 
+    @property
+    def pid(self) -> int | None:
+        """Its number, None while it does not run."""
+        return None if self._process is None else self._process.pid
+
     def log_text(self) -> str:
         """Return what it has logged."""
         return self._log.read_text(errors="replace")

@@ -1,0 +1,1 @@
+"""Connectors in processes of their own."""
