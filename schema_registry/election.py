@@ -16,14 +16,18 @@ from typing import Any
 
 import msgspec
 
+from aliran.clients.group_connection import (
+    GroupConnection,
+    NotReadyError,
+    check,
+    connect_to_coordinator,
+)
 from aliran.core.error_codes import ErrorCode
 from aliran.core.errors import AliranError
-from aliran.protocol.messages.find_coordinator import FindCoordinatorRequest
 from aliran.protocol.messages.heartbeat import HeartbeatRequest
 from aliran.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from aliran.protocol.messages.leave_group import LeaveGroupRequest, MemberIdentity
 from aliran.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
-from aliran.schema_registry.group_connection import GroupConnection, GroupConnectionError
 
 logger: logging.Logger = logging.getLogger("aliran.schema_registry")
 
@@ -161,7 +165,7 @@ class Election:
                 self._be_a_member()
             except _RejoinError as error:
                 logger.info("registry group %r: %s", self._group_id, error)
-            except _NotReadyError as error:
+            except NotReadyError as error:
                 self._drop_connection()
                 logger.info("registry group %r: %s; trying again", self._group_id, error)
                 self._closing.wait(_RETRY_S)
@@ -180,7 +184,13 @@ class Election:
     def _be_a_member(self) -> None:
         """Join, hear who leads, and stay until the group changes."""
         if self._connection is None:
-            self._connection = self._connect_to_coordinator()
+            self._connection = connect_to_coordinator(
+                self._bootstrap,
+                self._settings,
+                self._group_id,
+                REBALANCE_TIMEOUT_MS / 1000 + 5,
+                "aliran-registry",
+            )
         assignment = self._join(self._connection)
         if assignment.error == _DUPLICATE_URLS:
             raise AliranError(
@@ -194,28 +204,6 @@ class Election:
         self._set_leader(leader)
         while not self._closing.wait(self._heartbeat_s):
             self._beat(self._connection)
-
-    def _connect_to_coordinator(self) -> GroupConnection:
-        problem: AliranError = GroupConnectionError("no broker is named")
-        for address in self._bootstrap:
-            host, _, port = address.rpartition(":")
-            try:
-                connection = self._connect(host.strip("[]"), int(port))
-                try:
-                    answer = connection.call(FindCoordinatorRequest(key=self._group_id), 2)
-                finally:
-                    connection.close()
-                _check(answer.error_code, "finding the group's coordinator")
-                return self._connect(answer.host, answer.port)
-            except ValueError:
-                problem = GroupConnectionError(f"{address!r} is no HOST:PORT")
-            except GroupConnectionError as error:
-                problem = error
-        raise problem
-
-    def _connect(self, host: str, port: int) -> GroupConnection:
-        timeout_s = REBALANCE_TIMEOUT_MS / 1000 + 5
-        return GroupConnection(host, port, self._settings, timeout_s)
 
     def _join(self, connection: GroupConnection) -> Assignment:
         started = time.monotonic()
@@ -288,7 +276,7 @@ class Election:
             ErrorCode.REBALANCE_IN_PROGRESS,
         }:
             raise _RejoinError(f"{doing}: {ErrorCode.of(code).text}")
-        _check(code, doing)
+        check(code, doing)
 
     def _set_leader(self, leader: Identity | None) -> None:
         with self._decided:
@@ -320,14 +308,3 @@ class Election:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-class _NotReadyError(AliranError):
-    """The broker has not settled yet who looks after the group."""
-
-
-def _check(code: int, doing: str) -> None:
-    if code:
-        error = ErrorCode.of(code)
-        kind = _NotReadyError if error.retriable else GroupConnectionError
-        raise kind(f"{doing} failed: {error.name}: {error.text}")

@@ -30,11 +30,13 @@ class Status:
         state: Its state.
         trace: Why it failed.
         version: The version of its plugin.
+        worker_id: Which worker says so; None for this one.
     """
 
     state: State
     trace: str | None = None
     version: str = "0"
+    worker_id: str | None = None
 
 
 class StatusBoard:

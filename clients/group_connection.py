@@ -1,7 +1,7 @@
 """A connection to one Kafka broker for the requests of a group, which librdkafka cannot send.
 
-librdkafka speaks for consumers only; registries are a group of another kind (`sr`). Blocking, for
-one thread.
+librdkafka speaks for consumers only; registries (`sr`) and workers of Connect (`connect`) are groups
+of other kinds. Blocking, for one thread.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import itertools
 import socket
 import ssl
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aliran.core.error_codes import ErrorCode
 from aliran.core.errors import AliranError, ConfigError
 from aliran.protocol.codec import decode_response, encode_request
 from aliran.protocol.message import Message
+from aliran.protocol.messages.find_coordinator import FindCoordinatorRequest
 from aliran.protocol.messages.sasl_authenticate import SaslAuthenticateRequest
 from aliran.protocol.messages.sasl_handshake import SaslHandshakeRequest
 
@@ -37,14 +38,23 @@ class GroupConnection:
             `ssl.ca.location`, `ssl.certificate.location`, `ssl.key.location`, `ssl.key.password`,
             `sasl.mechanism` (PLAIN), `sasl.username`, `sasl.password`.
         timeout_s: How long the broker may take for an answer.
+        client_id: What the broker calls us in its log.
 
     Raises:
         GroupConnectionError: It cannot be reached.
         ConfigError: A setting cannot be followed.
     """
 
-    def __init__(self, host: str, port: int, settings: Mapping[str, Any], timeout_s: float) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        settings: Mapping[str, Any],
+        timeout_s: float,
+        client_id: str = "aliran",
+    ) -> None:
         self.address: str = f"{host}:{port}"
+        self._client_id = client_id
         self._ids = itertools.count(1)
         security = str(settings.get("security.protocol", "PLAINTEXT")).upper()
         try:
@@ -66,7 +76,7 @@ class GroupConnection:
             GroupConnectionError: The connection broke, or the answer did not come in time.
         """
         correlation_id = next(self._ids)
-        frame = b"".join(encode_request(version, correlation_id, "aliran-registry", body))
+        frame = b"".join(encode_request(version, correlation_id, self._client_id, body))
         try:
             self._socket.sendall(struct.pack(">i", len(frame)) + frame)
             (length,) = struct.unpack(">i", self._read(4))
@@ -94,8 +104,9 @@ class GroupConnection:
         mechanism = str(settings.get("sasl.mechanism", settings.get("sasl.mechanisms", "")))
         if mechanism.upper() != "PLAIN":
             raise ConfigError(
-                f"electing a leader needs sasl.mechanism=PLAIN (or none), not {mechanism!r}: run "
-                "one registry with --no-election, or let the registries log in with PLAIN"
+                f"a group of registries or workers needs sasl.mechanism=PLAIN (or none), not "
+                f"{mechanism!r}: run one alone (aliran registry --no-election, a standalone "
+                "worker), or let them log in with PLAIN"
             )
         shaken = self.call(SaslHandshakeRequest(mechanism="PLAIN"), 1)
         name, password = settings.get("sasl.username", ""), settings.get("sasl.password", "")
@@ -106,6 +117,60 @@ class GroupConnection:
         if answer.error_code:
             code = ErrorCode.of(answer.error_code)
             raise ConfigError(f"{self.address} refuses the login of {name!r}: {code.text}")
+
+
+class NotReadyError(AliranError):
+    """The broker has not settled yet who looks after the group."""
+
+
+def check(code: int, doing: str) -> None:
+    """Look at the error code of an answer.
+
+    Raises:
+        NotReadyError: It may be otherwise soon.
+        GroupConnectionError: It will not.
+    """
+    if code:
+        error = ErrorCode.of(code)
+        kind = NotReadyError if error.retriable else GroupConnectionError
+        raise kind(f"{doing} failed: {error.name}: {error.text}")
+
+
+def connect_to_coordinator(
+    bootstrap_servers: Iterable[str],
+    settings: Mapping[str, Any],
+    group_id: str,
+    timeout_s: float,
+    client_id: str = "aliran",
+) -> GroupConnection:
+    """Return a connection to the broker that looks after a group.
+
+    Args:
+        bootstrap_servers: "HOST:PORT" of brokers to ask.
+        settings: As for `GroupConnection`.
+        group_id: The group.
+        timeout_s: How long a broker may take for an answer.
+        client_id: What the broker calls us in its log.
+
+    Raises:
+        AliranError: None of them could say, or be reached.
+    """
+    problem: AliranError = GroupConnectionError("no broker is named")
+    for address in bootstrap_servers:
+        host, _, port = address.rpartition(":")
+        try:
+            asked = GroupConnection(host.strip("[]"), int(port), settings, timeout_s, client_id)
+            try:
+                answer = asked.call(FindCoordinatorRequest(key=group_id), 2)
+            finally:
+                asked.close()
+            check(answer.error_code, "finding the group's coordinator")
+            return GroupConnection(answer.host, answer.port, settings, timeout_s, client_id)
+        except ValueError:
+            problem = GroupConnectionError(f"{address!r} is no HOST:PORT")
+        except GroupConnectionError as error:
+            problem = error
+    raise problem
 
 
 def _tls(settings: Mapping[str, Any]) -> ssl.SSLContext:
