@@ -18,10 +18,10 @@ from aliran.connectors.rest.connectors import ConnectorRoutes
 from aliran.connectors.rest.plugins import PluginRoutes
 from aliran.connectors.runtime.cluster import Cluster
 from aliran.connectors.runtime.definitions import WORKER
-from aliran.connectors.runtime.herder import StandaloneHerder
 from aliran.connectors.runtime.isolation.processes import Processes
 from aliran.connectors.runtime.offsets import FileOffsetStore, OffsetStore, TopicOffsetStore
 from aliran.connectors.runtime.plugins import Plugins
+from aliran.connectors.runtime.standalone import StandaloneHerder
 from aliran.connectors.runtime.status import StatusBoard
 from aliran.connectors.runtime.task import TaskId
 from aliran.connectors.runtime.worker import Worker

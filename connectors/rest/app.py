@@ -140,7 +140,7 @@ def _rendered(error: AliranError) -> Answer:
     if isinstance(error, AlreadyExistsError):
         return _error(409, str(error), reason="exists")
     if isinstance(error, ConflictError):
-        return _error(409, str(error), reason="busy")
+        return _error(409, str(error), reason=error.reason)
     if isinstance(error, ConfigError):
         return _error(400, str(error))
     if not isinstance(error, ConnectError):

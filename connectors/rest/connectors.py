@@ -14,7 +14,7 @@ import msgspec
 
 from aliran.connectors.errors import ConfigError
 from aliran.connectors.rest.app import Answer, Route, body_of
-from aliran.connectors.runtime.herder import StandaloneHerder
+from aliran.connectors.runtime.herder import Herder
 from aliran.connectors.runtime.isolation.process import tail
 from aliran.connectors.runtime.isolation.processes import log_of
 from aliran.connectors.runtime.offset_changes import NOTHING_GIVEN
@@ -46,7 +46,7 @@ class ConnectorRoutes:
         herder: Knows them.
     """
 
-    def __init__(self, herder: StandaloneHerder) -> None:
+    def __init__(self, herder: Herder) -> None:
         self._herder = herder
 
     def routes(self) -> Iterator[Route]:

@@ -16,7 +16,7 @@ from aliran.connectors.config.definition import ConfigDef
 from aliran.connectors.errors import ConfigError
 from aliran.connectors.rest.app import Answer, Route, body_of
 from aliran.connectors.runtime.definitions import SINK, SOURCE
-from aliran.connectors.runtime.herder import StandaloneHerder
+from aliran.connectors.runtime.herder import Herder
 from aliran.core.http import HttpError, HttpRequest
 
 _VERSION = "4.3.0"
@@ -47,7 +47,7 @@ class PluginRoutes:
         cluster_id: Gives the id of the Kafka cluster.
     """
 
-    def __init__(self, herder: StandaloneHerder, cluster_id: Callable[[], str]) -> None:
+    def __init__(self, herder: Herder, cluster_id: Callable[[], str]) -> None:
         self._herder = herder
         self._plugins = herder.worker.plugins
         self._cluster_id = cluster_id

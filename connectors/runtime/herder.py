@@ -1,19 +1,17 @@
-"""`StandaloneHerder`: the connectors of one process, and what may be asked of them.
+"""What may be asked of the connectors of a worker, whether it is alone or one of several.
 
-Kafka: `StandaloneHerder`. Configurations and states live in memory: they come from the command line
-or by REST. What begins work waits for its end, so that answers tell the truth.
+Kafka: `AbstractHerder`.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
-from aliran.connectors.errors import AlreadyExistsError, ConfigError, ConnectError, NotFoundError
+from aliran.connectors.errors import ConfigError, ConnectError, NotFoundError
 from aliran.connectors.runtime.lifecycle import Entry, Lifecycle
 from aliran.connectors.runtime.offset_changes import OffsetChanges
 from aliran.connectors.runtime.plugins import Plugin
@@ -24,17 +22,20 @@ from aliran.connectors.runtime.worker import Worker
 
 logger: logging.Logger = logging.getLogger("aliran.connectors")
 
-_TARGETS = {State.RUNNING, State.PAUSED, State.STOPPED}
-
 
 class ConflictError(ConnectError):
-    """Something else is going on with the connector; the message says what."""
+    """Something else is going on; the message says what.
+
+    Attributes:
+        reason: What, in a word for programs.
+    """
 
     retriable = True
+    reason: str = "busy"
 
 
 class _Context:
-    def __init__(self, herder: StandaloneHerder, name: str) -> None:
+    def __init__(self, herder: Herder, name: str) -> None:
         self._herder = herder
         self._name = name
 
@@ -49,8 +50,8 @@ class _Context:
         self._herder.connector_failed(self._name, error)
 
 
-class StandaloneHerder:
-    """Starts, changes and stops connectors.
+class Herder(ABC):
+    """Knows the connectors, and has them started, changed and stopped.
 
     Args:
         worker: Puts tasks together. Its `on_failed` and `on_topic` should be this herder's.
@@ -61,11 +62,8 @@ class StandaloneHerder:
         self._life = Lifecycle(worker, lambda name: _Context(self, name))
         self._lock = threading.RLock()
         self._entries: dict[str, Entry] = {}
-        self._topics: dict[str, dict[str, None]] = {}
         self._closing = threading.Event()
         self.offsets: OffsetChanges = OffsetChanges(worker)
-        self._upkeep = threading.Thread(target=self._keep_up, name="aliran-upkeep", daemon=True)
-        self._upkeep.start()
 
     # ------------------------------------------------------------------ questions
 
@@ -167,22 +165,6 @@ class StandaloneHerder:
         self._entry(name)
         return self._worker.board.wait(there, timeout_s)
 
-    def topics(self, name: str) -> list[str]:
-        """Return the topics that a connector has used."""
-        self._entry(name)
-        return list(self._topics.get(name, ()))
-
-    def reset_topics(self, name: str) -> None:
-        """Forget them."""
-        self._entry(name)
-        self._topics.pop(name, None)
-
-    def note_topic(self, name: str, _task: TaskId, topic: str) -> None:
-        """Remember a topic; called for each record, so it must be quick."""
-        known = self._topics.get(name)
-        if known is None or topic not in known:
-            self._topics.setdefault(name, {})[topic] = None
-
     def validate(self, config: Mapping[str, str | None]) -> Findings:
         """Look at a configuration.
 
@@ -195,30 +177,21 @@ class StandaloneHerder:
         plugin = self._worker.plugins.connector(class_name)
         return validate(self._worker, plugin, config)
 
+    @abstractmethod
+    def topics(self, name: str) -> list[str]:
+        """Return the topics that a connector has used."""
+
+    @abstractmethod
+    def reset_topics(self, name: str) -> None:
+        """Forget them."""
+
+    @abstractmethod
+    def note_topic(self, name: str, task: TaskId, topic: str) -> None:
+        """Remember a topic; called for each record, so it must be quick."""
+
     # ------------------------------------------------------------------ changes
 
-    @contextmanager
-    def _change(self, name: str, what: str) -> Iterator[None]:
-        """Let one change of a connector happen at a time.
-
-        Raises:
-            ConflictError: Another one is under way.
-        """
-        with self._lock:
-            entry = self._entries.get(name)
-            if entry is not None and entry.busy is not None:
-                raise ConflictError(
-                    f"Connector {name} is being changed: {entry.busy}; {what} has to wait. "
-                    "Reason: operation in progress"
-                )
-            if entry is not None:
-                entry.busy = what
-        try:
-            yield
-        finally:
-            if entry is not None:
-                entry.busy = None
-
+    @abstractmethod
     def put(
         self,
         name: str,
@@ -241,31 +214,6 @@ class StandaloneHerder:
         Raises:
             ConnectError: It exists and must not, or its configuration is wrong.
         """
-        config = {**config, "name": name}
-        with self._change(name, "a new configuration"):
-            known = self._entries.get(name)
-            if known is not None and not replace:
-                raise AlreadyExistsError(f"Connector {name} already exists")
-            self.validate(config).raise_if_wrong()
-            plugin = self._worker.plugins.connector(config["connector.class"] or "")
-            if known is not None:
-                if known.plugin.kind != plugin.kind:
-                    raise ConfigError(
-                        f"Connector {name} is a {known.plugin.kind}: it cannot become a "
-                        f"{plugin.kind}. Delete it first"
-                    )
-                self._life.stop_all(name, known)
-            entry = Entry(config, plugin, target or (known.target if known else State.RUNNING))
-            entry.busy = "a new configuration"
-            with self._lock:
-                if known is None and name in self._entries:
-                    raise AlreadyExistsError(f"Connector {name} already exists")
-                self._entries[name] = entry
-            try:
-                self._life.start(name, entry)
-            finally:
-                entry.busy = None
-        return known is None, self.info(name)
 
     def patch(self, name: str, changes: Mapping[str, str | None]) -> dict[str, Any]:
         """Change some options; None takes one away."""
@@ -273,87 +221,29 @@ class StandaloneHerder:
         config = {option: value for option, value in merged.items() if value is not None}
         return self.put(name, config, replace=True)[1]
 
+    @abstractmethod
     def delete(self, name: str) -> None:
         """Stop a connector and forget it; its offsets stay, as with Kafka."""
-        with self._change(name, "deletion"):
-            entry = self._entry(name)
-            self._life.stop_all(name, entry)
-            with self._lock:
-                self._entries.pop(name, None)
-            self._topics.pop(name, None)
-            self._worker.board.forget(name)
 
+    @abstractmethod
     def set_target(self, name: str, target: State) -> None:
         """Pause, resume or stop a connector."""
-        assert target in _TARGETS
-        with self._change(name, target.value.lower()):
-            entry = self._entry(name, "Unknown connector {}")
-            entry.target = target
-            if target is State.STOPPED:
-                self._life.stop_all(name, entry)
-                entry.task_props = []
-                self._life.say(name, entry, State.STOPPED)
-            elif target is State.RUNNING and entry.connector is None:
-                self._life.start(name, entry)
-            else:
-                for task in entry.tasks.values():
-                    (task.pause if target is State.PAUSED else task.resume)()
-                status = self._worker.board.get(name)
-                if status is None or status.state is not State.FAILED:
-                    self._life.say(name, entry, target)
 
+    @abstractmethod
     def restart(self, name: str, *, include_tasks: bool, only_failed: bool) -> dict[str, Any]:
         """Restart a connector, and its tasks if wanted; return its status as it was picked."""
-        with self._change(name, "restart"):
-            several = include_tasks or only_failed
-            entry = self._entry(
-                name, "Unknown connector: {}" if several else "Connector {} not found"
-            )
-            board = self._worker.board
 
-            def picked(status: Status | None) -> bool:
-                return not only_failed or (status is not None and status.state is State.FAILED)
-
-            again = [
-                number
-                for number, status in board.tasks(name).items()
-                if include_tasks and picked(status)
-            ]
-            connector_too = picked(board.get(name))
-            if connector_too:
-                self._life.say(name, entry, State.RESTARTING)
-            for number in again:
-                board.put(name, number, Status(State.RESTARTING, version=entry.plugin.version))
-            plan = self.status(name)
-            if connector_too:
-                self._life.stop_connector(entry)
-                self._life.start_connector(name, entry)
-            for number in again:
-                self._life.restart_task_of(name, entry, number)
-            if connector_too and not entry.tasks and entry.target is not State.STOPPED:
-                self._life.start_tasks(name, entry)
-        return plan
-
+    @abstractmethod
     def restart_task(self, name: str, task: int) -> None:
         """Restart one task."""
-        with self._change(name, "restart"):
-            entry = self._entry(name)
-            if not 0 <= task < len(entry.task_props):
-                raise NotFoundError(f"Task {name}-{task} not found")
-            self._life.restart_task_of(name, entry, task)
 
+    @abstractmethod
     def reconfigure_tasks(self, name: str) -> None:
         """Ask a connector for its tasks again, and start them anew if they differ."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not self._closing.is_set():
-            try:
-                with self._change(name, "new tasks"):
-                    entry = self._entries.get(name)
-                    if entry is not None and entry.connector and entry.target is not State.STOPPED:
-                        self._life.start_tasks(name, entry, only_if_changed=True)
-                return
-            except ConflictError:
-                self._closing.wait(0.1)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop everything. Idempotent."""
 
     def connector_failed(self, name: str, error: BaseException) -> None:
         """Note that a connector (not a task) has failed."""
@@ -376,60 +266,9 @@ class StandaloneHerder:
             )
         return entry.plugin
 
-    def close(self) -> None:
-        """Stop everything. Idempotent."""
-        self._closing.set()
-        if self._upkeep is not threading.current_thread():
-            self._upkeep.join()
-        with self._lock:
-            entries = list(self._entries.items())
-        for _, entry in entries:
-            for task in entry.tasks.values():
-                task.stop()
-        for name, entry in entries:
-            self._life.stop_all(name, entry)
-
-    # ------------------------------------------------------------------ upkeep
-
-    def note_failure(self, task_id: TaskId, error: BaseException) -> None:
-        """Plan to start a task again that has failed; called on its thread."""
-        entry = self._entries.get(task_id.connector)
-        if entry is not None and not isinstance(error, ConfigError):
-            self._life.plan_restart(entry, task_id.task)  # a wrong configuration stays wrong
-
-    def _keep_up(self) -> None:
-        """Start failed tasks again, and have offsets stored, when it is time."""
-        every = self._worker.settings["offset.flush.interval.ms"] / 1000
-        next_flush = time.monotonic() + every
-        while not self._closing.wait(0.1):
-            now = time.monotonic()
-            with self._lock:
-                entries = list(self._entries.items())
-            for name, entry in entries:
-                if entry.busy is None:
-                    self._restart_due(name, entry, now)
-            if now >= next_flush:
-                next_flush = now + every
-                for _, entry in entries:
-                    for task in list(entry.tasks.values()):
-                        self._flush(task)
-
     @staticmethod
     def _flush(task: WorkerTask) -> None:
         try:
             task.commit_offsets()
         except Exception:
             logger.exception("offsets of task %s could not be stored", task.id)
-
-    def _restart_due(self, name: str, entry: Entry, now: float) -> None:
-        due = [n for n, one in entry.restarts.items() if one.due is not None and one.due <= now]
-        if not due:
-            return
-        try:
-            with self._change(name, "automatic restart"):
-                for number in due:
-                    if self._entries.get(name) is entry and number < len(entry.task_props):
-                        logger.warning("task %s-%s is started again", name, number)
-                        self._life.restart_task_of(name, entry, number)
-        except ConflictError:
-            return  # next time
