@@ -109,3 +109,11 @@ class SinkRecord(ConnectRecord, frozen=True, kw_only=True):
             force_setattr(self, "original_kafka_partition", self.kafka_partition)
         if self.original_kafka_offset is None:
             force_setattr(self, "original_kafka_offset", self.kafka_offset)
+
+    @property
+    def place(self) -> str:
+        """Where the record stands in Kafka, for errors."""
+        return (
+            f"{self.original_topic}-{self.original_kafka_partition} at offset "
+            f"{self.original_kafka_offset}"
+        )

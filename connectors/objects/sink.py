@@ -21,14 +21,6 @@ from aliran.core.types import TopicPartition
 C = TypeVar("C", bound=ObjectSinkConfig)
 
 
-def place_of(record: SinkRecord) -> str:
-    """Return where a record is, for errors."""
-    return (
-        f"{record.original_topic}-{record.original_kafka_partition} at offset "
-        f"{record.original_kafka_offset}"
-    )
-
-
 class ObjectSinkTask(SinkTask):
     """Writes files. Children say which store."""
 
@@ -77,7 +69,7 @@ class ObjectSinkTask(SinkTask):
             self.context.request_commit()
 
     def _refuse(self, record: SinkRecord, error: DataError) -> None:
-        told = DataError(f"{place_of(record)}: {error}")
+        told = DataError(f"{record.place}: {error}")
         reporter = self.context.errant_record_reporter
         if reporter is None:
             raise told from error

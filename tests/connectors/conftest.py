@@ -44,22 +44,7 @@ class Connect:
 
     def read(self, topic: str, count: int) -> list[Any]:
         """Return that many messages of a topic."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.server.bootstrap_servers,
-                "group.id": f"read-{topic}-{time.monotonic_ns()}",
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-                "topic.metadata.refresh.interval.ms": 200,
-            }
-        )
-        consumer.subscribe([topic])
-        found: list[Any] = []
-        deadline = time.monotonic() + 30
-        while len(found) < count and time.monotonic() < deadline:
-            found += [one for one in consumer.consume(500, timeout=0.2) if one.error() is None]
-        consumer.close()
-        return found
+        return read_topic(self.server.bootstrap_servers, topic, count)
 
     def write(self, topic: str, *values: bytes, headers: Any = None) -> None:
         """Write values to a topic."""
@@ -67,6 +52,26 @@ class Connect:
         for value in values:
             producer.produce(topic, value, headers=headers)
         producer.flush()
+
+
+def read_topic(bootstrap_servers: str, topic: str, count: int) -> list[Any]:
+    """Return that many messages of a topic, or what is there after half a minute."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": f"read-{topic}-{time.monotonic_ns()}",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "topic.metadata.refresh.interval.ms": 200,
+        }
+    )
+    consumer.subscribe([topic])
+    found: list[Any] = []
+    deadline = time.monotonic() + 30
+    while len(found) < count and time.monotonic() < deadline:
+        found += [one for one in consumer.consume(500, timeout=0.2) if one.error() is None]
+    consumer.close()
+    return found
 
 
 def eventually(ready: Callable[[], Any], timeout_s: float = 30) -> Any:

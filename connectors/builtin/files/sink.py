@@ -148,7 +148,7 @@ class FileStreamSinkTask(SinkTask):
 
     def _row(self, value: Any, record: SinkRecord) -> bytes:
         if not isinstance(value, Mapping):
-            raise DataError(f"{_place(record)}: a row of CSV needs a value with fields")
+            raise DataError(f"{record.place}: a row of CSV needs a value with fields")
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         if self._columns is None:
@@ -156,7 +156,7 @@ class FileStreamSinkTask(SinkTask):
             writer.writerow(self._columns)
         if unknown := [name for name in value if name not in self._columns]:
             raise DataError(
-                f"{_place(record)}: the fields {unknown} have no column in {self._config.file}"
+                f"{record.place}: the fields {unknown} have no column in {self._config.file}"
             )
         writer.writerow(["" if value.get(one) is None else value[one] for one in self._columns])
         return buffer.getvalue().encode()
@@ -166,17 +166,10 @@ def _json(value: Any, record: SinkRecord) -> str:
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_plain)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{_place(record)}: the value cannot become JSON: {error}") from error
+        raise DataError(f"{record.place}: the value cannot become JSON: {error}") from error
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Struct):
         return value.to_dict()
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _place(record: SinkRecord) -> str:
-    return (
-        f"{record.original_topic}-{record.original_kafka_partition} at offset "
-        f"{record.original_kafka_offset}"
-    )

@@ -1,0 +1,1 @@
+"""What connectors of messages have in common: acknowledgements, bytes ↔ values, connectors."""
