@@ -16,7 +16,6 @@ from aliran.connectors.config.typed import Option, definition_of, instance_of
 from aliran.connectors.config.values import between, invalid
 from aliran.connectors.data.struct import Struct
 from aliran.connectors.errors import ConnectError, DataError, RetriableError
-from aliran.connectors.objects.sink import place_of
 from aliran.connectors.records import SinkRecord
 from aliran.core.types import TopicPartition
 
@@ -189,7 +188,7 @@ class DynamoDbSinkTask(SinkTask):
         self._known.add(table)
 
     def _refuse(self, record: SinkRecord, error: DataError) -> None:
-        told = DataError(f"{place_of(record)}: {error}")
+        told = DataError(f"{record.place}: {error}")
         reporter = self.context.errant_record_reporter
         if reporter is None:
             raise told from error

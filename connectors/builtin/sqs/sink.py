@@ -17,7 +17,6 @@ from aliran.connectors.converters.json_writer import JsonWriter
 from aliran.connectors.data.schema import Schema
 from aliran.connectors.data.struct import Struct
 from aliran.connectors.errors import DataError, RetriableError
-from aliran.connectors.objects.sink import place_of
 from aliran.connectors.records import SinkRecord
 from aliran.core.types import TopicPartition
 
@@ -143,7 +142,7 @@ class SqsSinkTask(SinkTask):
         return entry
 
     def _refuse(self, record: SinkRecord, error: DataError) -> None:
-        told = DataError(f"{place_of(record)}: {error}")
+        told = DataError(f"{record.place}: {error}")
         reporter = self.context.errant_record_reporter
         if reporter is None:
             raise told from error
