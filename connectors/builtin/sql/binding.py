@@ -95,8 +95,8 @@ class Binding:
             return self._instant if target.kind is Kind.INSTANT else self._wall_clock
         if target.kind in _LOOSE and kind is not Kind.TEXT and self._backend != "sqlite":
             return _text
-        if kind is Kind.DECIMAL and self._backend == "sqlite":
-            return str
+        if kind is Kind.DECIMAL and self._backend in {"sqlite", "duckdb"}:
+            return _digits  # their drivers know no decimals, or make floats of long ones
         if target.kind is Kind.BOOLEAN and kind in INTEGERS and self._backend == "duckdb":
             return bool
         return None
@@ -149,6 +149,10 @@ def _bytes(value: Any) -> bytes:
 
 def _text(value: Any) -> str:
     return str(value)
+
+
+def _digits(value: Any) -> str:
+    return format(value, "f")
 
 
 def _boolean_text(value: Any) -> str:

@@ -138,7 +138,7 @@ def of_sqlalchemy(kind: Any, backend: str) -> ColumnType:
         return ColumnType(Kind.BOOLEAN, name)
     if isinstance(kind, sql.Integer):
         return ColumnType(_integer(kind, word, backend), name)
-    if isinstance(kind, sql.Numeric):
+    if isinstance(kind, (sql.Numeric, sql.Float)):
         return _numeric(kind, word, name, backend)
     if isinstance(kind, sql.JSON):
         return ColumnType(Kind.JSON, name)

@@ -75,6 +75,11 @@ def place(request: pytest.FixtureRequest, servers: Callable[[str], Place]) -> Pl
     return found
 
 
+def on(*names: str) -> pytest.MarkDecorator:
+    """Run a test on some of the databases: what it tests is the same on the others."""
+    return pytest.mark.parametrize("place", names, indirect=True)
+
+
 @pytest.fixture
 def pg(servers: Callable[[str], Place]) -> Place:
     return servers("postgres")

@@ -39,14 +39,19 @@ def numbered(place: Place, table: str, *numbers: int) -> None:
     )
 
 
+NUMBER = {"incrementing__column__name": "id"}
+TIME = {"timestamp__column__name": "moment"}
+
+
 @pytest.mark.parametrize(
-    ("mode", "options"),
+    ("place", "mode", "options"),
     [
-        ("incrementing", {"incrementing__column__name": "id"}),
-        ("timestamp", {"timestamp__column__name": "moment"}),
-        ("timestamp+incrementing",
-         {"timestamp__column__name": "moment", "incrementing__column__name": "id"}),
+        ("postgres", "incrementing", NUMBER), ("postgres", "timestamp", TIME),
+        ("sqlite", "timestamp", TIME),
+        *((one, "timestamp+incrementing", NUMBER | TIME)
+          for one in ("postgres", "mariadb", "sqlite", "duckdb")),
     ],
+    indirect=["place"],
 )  # fmt: skip
 def test_new_rows_come_once_also_after_a_restart(
     connect: Connect, place: Place, mode: str, options: dict[str, str]
