@@ -16,7 +16,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from aliran.clients.kafka_errors import PARTITION_EOF
 from aliran.connectors.api.tasks import SinkTask
-from aliran.connectors.errors import ConnectError
+from aliran.connectors.errors import ConfigError, ConnectError
 from aliran.connectors.records import SinkRecord
 from aliran.connectors.runtime.errors import Failure, Raw, Stage, name_of
 from aliran.connectors.runtime.pipeline import ConsumedRecord
@@ -124,6 +124,7 @@ class WorkerSinkTask(ThreadTask):
         reporter = _Reporter(setup, task) if setup.operator.reporting else None
         self._context = _Context(self, reporter)
         self._consumer: Consumer | None = None
+        self._most = 500
         self._batch: list[SinkRecord] = []
         self._batch_ends: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}  # behind what was put
@@ -139,8 +140,10 @@ class WorkerSinkTask(ThreadTask):
 
     def _run(self) -> None:
         setup = self.setup
+        overrides = setup.overrides("consumer")
+        self._most = _most_records(overrides.pop("max.poll.records", "500"))
         consumer = self._consumer = setup.cluster.consumer(
-            f"connect-{setup.id.connector}", setup.overrides("consumer")
+            f"connect-{setup.id.connector}", overrides
         )
         self._task.initialize(self._context)
         self._started = True
@@ -182,7 +185,7 @@ class WorkerSinkTask(ThreadTask):
         wait = _WAIT_S
         if self._batch:
             wait = min(max(self._retry_at - now, 0.0), 1.0)
-        messages = consumer.consume(500, timeout=wait) if wait else []
+        messages = consumer.consume(self._most, timeout=wait) if wait else []
         if self._callback_error is not None:
             raise self._callback_error
         self._take(messages)
@@ -375,3 +378,10 @@ class WorkerSinkTask(ThreadTask):
                 self._started, self.assigned, self._consumer = False, set(), None
                 if consumer is not None:
                     consumer.close()
+
+
+def _most_records(text: str) -> int:
+    """Return the most records of a batch (`max.poll.records`), which librdkafka has no word for."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError.of("max.poll.records", text, "Value must be at least 1")
+    return min(int(text), 100_000)

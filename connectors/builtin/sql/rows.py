@@ -36,23 +36,34 @@ class TableName:
 
 
 class Shape:
-    """Which columns a record has; one object for all records that are alike.
+    """Which columns records of one kind have; one object for all of them.
 
     Attributes:
+        table: Where they go.
         keys: The columns of the primary key, which come first.
         columns: All columns.
         schemas: What the fields are.
-        key_count: How many of them are the key's.
+        key_count: How many columns are the key's.
+        places: Where the values of the columns behind the key stand in the record's value; None if
+            that does not say it all, because a field has a default, or there is no schema.
     """
 
-    __slots__ = ("columns", "key_count", "keys", "schemas")
+    __slots__ = ("columns", "key_count", "keys", "places", "schemas", "table")
 
-    def __init__(self, keys: Sequence[tuple[str, Schema]], rest: Sequence[tuple[str, Schema]]):
+    def __init__(
+        self,
+        table: TableName,
+        keys: Sequence[tuple[str, Schema]],
+        rest: Sequence[tuple[str, Schema]],
+        places: Sequence[int] | None = None,
+    ) -> None:
         both = [*keys, *rest]
+        self.table = table
         self.keys: tuple[str, ...] = tuple(name for name, _ in keys)
         self.key_count: int = len(keys)
         self.columns: tuple[str, ...] = tuple(name for name, _ in both)
         self.schemas: tuple[Schema, ...] = tuple(schema for _, schema in both)
+        self.places = places
 
 
 @dataclass(slots=True)
@@ -61,14 +72,12 @@ class Row:
 
     Attributes:
         record: The record.
-        table: The table.
         shape: Its columns; those of the key only, where the row is deleted.
         values: A value for each column.
         deletes: Whether it deletes the row.
     """
 
     record: SinkRecord
-    table: TableName
     shape: Shape
     values: list[Any]
     deletes: bool
@@ -101,7 +110,7 @@ class RowMaker:
         self._connector = connector
         self._pk_fields = [one for one in config.pk_fields if one]
         self._wanted = {one for one in config.fields_whitelist if one}
-        self._tables: dict[str, TableName] = {}
+        self._last: tuple[Any, ...] = (None, None, None, None)
         self._shapes: dict[Any, Shape] = {}
         self._getter = (
             Struct.get if config.replace_null_with_default else Struct.get_without_default
@@ -113,39 +122,43 @@ class RowMaker:
         Raises:
             DataError: The record is not of the form that the options ask for.
         """
-        topic = record.topic or ""
-        table = self._tables.get(topic)
-        if table is None:
-            name = self._config.table_name_format.replace("${topic}", topic)
-            table = self._tables[topic] = table_of(name)
-        if record.value is None:
-            return self._deletion(record, table)
         value = record.value
-        if not isinstance(value, Struct | Mapping):
-            raise self._refused(
-                record, "therefore requires records with a Struct (or map) as value, but found "
-                f"{type(value).__name__}",
-            )  # fmt: skip
-        key_schema = _schema(record.key_schema, record.key)
-        value_schema = _schema(record.value_schema, value)
-        at = (key_schema, value_schema)
+        if value is None:
+            return self._deletion(record)
+        key_schema, value_schema = record.key_schema, record.value_schema
+        if value_schema is None or value_schema.type is not Type.STRUCT:
+            if not isinstance(value, Mapping):
+                raise self._refused(
+                    record, "therefore requires records with a Struct (or map) as value, but "
+                    f"found {type(value).__name__}",
+                )  # fmt: skip
+            value_schema = made_up(value)
+        if key_schema is None and self._config.pk_mode == "record_key":
+            key_schema = _schema(None, record.key)
+        last = self._last  # mostly the next record is like the last one
+        if last[0] == record.topic and last[1] is key_schema and last[2] is value_schema:
+            shape = last[3]
+        else:
+            shape = self._shape(record, key_schema, value_schema)
+            self._last = (record.topic, key_schema, value_schema, shape)
+        return Row(record, shape, self._values(record, shape), False)
+
+    def _shape(self, record: SinkRecord, key: Schema | None, value: Schema | None) -> Shape:
+        at = (record.topic, key, value)
         shape = self._shapes.get(at)
         if shape is None:
             if len(self._shapes) > _MOST:
                 self._shapes.clear()
-            shape = self._shapes[at] = self._new_shape(record, key_schema, value_schema)
-        return Row(record, table, shape, self._values(record, shape), False)
+            shape = self._shapes[at] = self._new_shape(record, key, value)
+        return shape
 
-    def _deletion(self, record: SinkRecord, table: TableName) -> Row:
+    def _deletion(self, record: SinkRecord) -> Row:
         if not self._config.delete_enabled:
             raise self._refused(
                 record, "therefore requires records with a non-null value, but found a null",
             )  # fmt: skip
-        schema = _schema(record.key_schema, record.key)
-        shape = self._shapes.get((schema, None))
-        if shape is None:
-            shape = self._shapes[schema, None] = Shape(self._key_fields(record, schema, None), ())
-        return Row(record, table, shape, self._key_values(record, shape.keys), True)
+        shape = self._shape(record, _schema(record.key_schema, record.key), None)
+        return Row(record, shape, self._key_values(record, shape.keys), True)
 
     def _refused(self, record: SinkRecord, why: str) -> DataError:
         config = self._config
@@ -155,17 +168,26 @@ class RowMaker:
             f"'pk.mode={config.pk_mode}' and {why}: {place_of(record)}"
         )
 
-    def _new_shape(self, record: SinkRecord, key: Schema | None, value: Schema) -> Shape:
+    def _new_shape(self, record: SinkRecord, key: Schema | None, value: Schema | None) -> Shape:
+        name = self._config.table_name_format.replace("${topic}", record.topic or "")
+        table = table_of(name)
         keys = self._key_fields(record, key, value)
+        if value is None:
+            return Shape(table, keys, ())
         names = {name for name, _ in keys}
         rest = [
-            (one.name, one.schema)
+            one
             for one in value.fields
             if one.name not in names and (not self._wanted or one.name in self._wanted)
         ]
         if not keys and not rest:
             raise self._refused(record, "no field of the record is left to be written")
-        return Shape(keys, rest)
+        replaces = self._config.replace_null_with_default
+        defaults = replaces and any(one.schema.default_value is not None for one in rest)
+        places = None if defaults or not isinstance(record.value, Struct) else [
+            one.index for one in rest
+        ]  # fmt: skip
+        return Shape(table, keys, [(one.name, one.schema) for one in rest], places)
 
     def _key_fields(
         self, record: SinkRecord, key: Schema | None, value: Schema | None
@@ -217,12 +239,17 @@ class RowMaker:
     def _values(self, record: SinkRecord, shape: Shape) -> list[Any]:
         values = self._key_values(record, shape.keys) if shape.keys else []
         value = record.value
+        if shape.places is not None:
+            put = value.values
+            values += [put[place] for place in shape.places]
+            return values
         rest = shape.columns[shape.key_count :]
         if isinstance(value, Struct):
             get = self._getter
             values += [get(value, name) for name in rest]
         else:
-            values += [value.get(name) for name in rest]
+            get_plain = value.get
+            values += [get_plain(name) for name in rest]
         return values
 
 
@@ -238,21 +265,21 @@ _MADE: dict[Any, Schema] = {}
 
 def made_up(value: Any) -> Schema:
     """Return a schema for a value that came without; one object for values that are alike."""
-    kind = type_of(value)
-    if isinstance(value, Mapping):
-        at: Any = tuple((str(name), _signature(one)) for name, one in value.items())
-        found = _MADE.get(at)
-        if found is None:
-            builder = SchemaBuilder.struct()
-            for name, one in value.items():
-                builder.field(str(name), UNKNOWN if one is None else _optional(one))
-            if len(_MADE) > _MOST:
-                _MADE.clear()
-            found = _MADE[at] = builder.build()
-        return found
-    if kind is None:
-        raise DataError(f"a value of type {type(value).__name__} cannot be written")
-    return _optional(value)
+    if not isinstance(value, Mapping):
+        return _optional(value)
+    kinds = tuple(map(type, value.values()))
+    at: Any = (tuple(value), kinds)
+    if list in kinds:
+        at = (*at, tuple(map(_signature, value.values())))
+    found = _MADE.get(at)
+    if found is None:
+        builder = SchemaBuilder.struct()
+        for name, one in value.items():
+            builder.field(str(name), UNKNOWN if one is None else _optional(one))
+        if len(_MADE) > _MOST:
+            _MADE.clear()
+        found = _MADE[at] = builder.build()
+    return found
 
 
 def _signature(value: Any) -> Any:

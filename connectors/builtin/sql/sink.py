@@ -207,7 +207,7 @@ class SqlSinkTask(SinkTask):
     def _row(self, record: SinkRecord) -> Row:
         """Return the row of a record, its values as the driver takes them."""
         row = self._rows.row(record)
-        target = self._tables.target(row.table, row.shape)
+        target = self._tables.target(row.shape)
         for number in target.binds:
             value = row.values[number]
             binder = target.binders[number]
@@ -242,7 +242,8 @@ class SqlSinkTask(SinkTask):
     def _transaction(self, rows: Sequence[Row], ends: Mapping[TopicPartition, int]) -> None:
         batch = Batch(self._config.insert_mode)
         for row in rows:
-            batch.add(row, self._tables.target(row.table, row.shape))
+            batch.add(row, self._tables.target(row.shape))
+        self._writer.begin()
         with self._database.connection().begin():
             for mode, target, values in batch.steps():
                 self._writer.write(mode, target, values)

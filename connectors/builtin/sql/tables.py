@@ -56,24 +56,24 @@ class Tables:
         shifts = config.date_timezone_mode == "db_timezone"
         self._binding = Binding(database.backend, database.zone, shifts_dates=shifts)
         self._columns: dict[TableName, dict[str, Column]] = {}
-        self._targets: dict[tuple[TableName, Shape], Target] = {}
+        self._targets: dict[Shape, Target] = {}
 
     def forget(self) -> None:
         """Look at all tables anew: something has changed."""
         self._columns.clear()
         self._targets.clear()
 
-    def target(self, table: TableName, shape: Shape) -> Target:
+    def target(self, shape: Shape) -> Target:
         """Return where records of a shape go; makes and widens the table where that is allowed.
 
         Raises:
             ConnectError: The table is missing, lacks a column, or a column cannot hold a field.
         """
-        found = self._targets.get((table, shape))
+        found = self._targets.get(shape)
         if found is None:
             if len(self._targets) > 1000:
                 self._targets.clear()
-            found = self._targets[table, shape] = self._find(table, shape)
+            found = self._targets[shape] = self._find(shape.table, shape)
         return found
 
     def _find(self, table: TableName, shape: Shape) -> Target:

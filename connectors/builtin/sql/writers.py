@@ -23,6 +23,10 @@ class Writer(Protocol):
         """
         ...
 
+    def begin(self) -> None:
+        """Take note that a transaction begins."""
+        ...
+
     def forget(self) -> None:
         """Take note that the connection is another, or its transaction was undone."""
         ...
@@ -65,6 +69,9 @@ class ManyWriter:
         connection = self._database.connection()
         connection.exec_driver_sql(statement, [tuple(row) for row in rows])
 
+    def begin(self) -> None:
+        """Do nothing: nothing is kept."""
+
     def forget(self) -> None:
         """Do nothing: nothing is kept."""
 
@@ -76,6 +83,7 @@ class CopyWriter:
         self._database = database
         self._statements = statements
         self._stages: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._used: set[str] = set()  # in this transaction, whose end makes them empty
 
     def write(self, mode: str, target: Target, rows: Sequence[Sequence[Any]]) -> None:
         """Write rows."""
@@ -88,6 +96,10 @@ class CopyWriter:
         raw: Any = connection.connection.driver_connection
         with raw.cursor() as cursor:
             stage = target.table if plain else self._stage(cursor, target, columns)
+            if stage in self._used:
+                cursor.execute(f"TRUNCATE {stage}")
+            elif not plain:
+                self._used.add(stage)
             copy = f"COPY {stage} ({columns}) FROM STDIN".replace("%%", "%")
             with cursor.copy(copy) as copying:
                 for row in rows:
@@ -95,7 +107,6 @@ class CopyWriter:
             if not plain:
                 change = self._statements.from_stage(mode, target.table, stage, target.keys, names)
                 cursor.execute(change.replace("%%", "%"))
-                cursor.execute(f"TRUNCATE {stage}")
 
     def _stage(self, cursor: Any, target: Target, columns: str) -> str:
         at = (target.table, target.names)
@@ -108,6 +119,10 @@ class CopyWriter:
             )
             cursor.execute(statement.replace("%%", "%"))
         return stage
+
+    def begin(self) -> None:
+        """Take note that the temporary tables are empty."""
+        self._used.clear()
 
     def forget(self) -> None:
         """Make the temporary tables anew."""
