@@ -24,7 +24,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    NewTopic,
+)
 from connect_process import ConnectProcess
 from databases import mariadb, postgres
 
@@ -203,7 +206,7 @@ class Proof:
                 if error is not None:
                     ended = True
                     continue
-                yield int.from_bytes(one.key(), "big"), json.loads(one.value())
+                yield int.from_bytes(one.key() or b"", "big"), json.loads(one.value() or b"null")
         consumer.close()
 
     def differences(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy.dialects import mssql, oracle
+from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultDialect
 
 from aliran.connectors.builtin.sql.statements import Statements
@@ -12,8 +13,10 @@ from aliran.connectors.data.builder import SchemaBuilder
 from aliran.connectors.data.logical import TIMESTAMP_SCHEMA, decimal_schema
 from aliran.connectors.errors import ConfigError, ConnectError
 
-ORACLE = Statements("oracle", "named", oracle.dialect().identifier_preparer.quote)
-MSSQL = Statements("mssql", "pyformat", mssql.dialect().identifier_preparer.quote_identifier)
+_ORACLE: Dialect = oracle.dialect()  # type: ignore[no-untyped-call]
+_MSSQL: Dialect = mssql.dialect()  # type: ignore[no-untyped-call]
+ORACLE = Statements("oracle", "named", _ORACLE.identifier_preparer.quote)
+MSSQL = Statements("mssql", "pyformat", _MSSQL.identifier_preparer.quote_identifier)
 HANA = Statements("hana", "qmark", DefaultDialect().identifier_preparer.quote)
 OTHER = Statements("firebird", "qmark", DefaultDialect().identifier_preparer.quote)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from tests.connectors.builtin.sql.conftest import Place
@@ -112,9 +111,12 @@ def test_every_type_comes_back_as_it_was(connect: Connect, place: Place) -> None
     names = ", ".join(_text(place).format(f"c{number}") for number in range(len(types)))
     rows = place.run(f"SELECT id, {names} FROM types_in ORDER BY id")
     assert len(rows) == 2
-    for table in ("types_out", "types_new"):
-        eventually(lambda table=table: len(place.rows(f"SELECT id FROM {table}")) == 2 or
-                   _failure(connect, name))  # fmt: skip
+
+    def arrived() -> bool:
+        counts = {len(place.rows(f"SELECT id FROM {one}")) for one in ("types_out", "types_new")}
+        return counts == {2} or _failure(connect, name)
+
+    eventually(arrived)
     assert place.run(f"SELECT id, {names} FROM types_out ORDER BY id") == rows
     for one in ("from", "same", "new"):
         connect.rest.delete(f"/connectors/{name}-{one}")
@@ -127,8 +129,9 @@ def _text(place: Place) -> str:
     }.get(place.name, "CAST({} AS text)")  # fmt: skip
 
 
-def _failure(connect: Connect, name: str) -> Any:
+def _failure(connect: Connect, name: str) -> bool:
     """Fail with the trace of a task that failed."""
     for kind in ("from", "same", "new"):
         for task in connect.status(f"{name}-{kind}")["tasks"]:
             assert task["state"] != "FAILED", task["trace"]
+    return False
