@@ -55,6 +55,10 @@ class JsonWriter:
         self.numeric = numeric
         self.replace = replace
 
+    def name_of(self, name: str) -> str:
+        """Return what a field of a struct is called."""
+        return name
+
     def of(self, schema: Schema | None) -> Writer:
         """Return what writes values of a schema, or of nobody knows what."""
         if schema is None:
@@ -95,7 +99,7 @@ class JsonWriter:
         return write
 
     def _structs(self, schema: Schema) -> Writer:
-        fields = [(f"{quoted(f.name)}:", self.of(f.schema)) for f in schema.fields]
+        fields = [(f"{quoted(self.name_of(f.name))}:", self.of(f.schema)) for f in schema.fields]
 
         def write(value: Any) -> str:
             if not isinstance(value, Struct):

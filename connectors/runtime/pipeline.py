@@ -91,6 +91,7 @@ class Pipeline:
         self._value = value
         self._header = header
         self._operator = operator
+        self._parts = (key, value, header, *(one.transformation for one in transformations))
         self._transforms = [
             one.transformation.apply if one.predicate is None else one.apply
             for one in transformations
@@ -111,6 +112,11 @@ class Pipeline:
             (Stage.HEADER_CONVERTER, header, lambda way: self._read(way.given), "headers"),
             *steps,
         ]
+
+    def close(self) -> None:
+        """Let converters and transformations let go of what they hold."""
+        for part in self._parts:
+            part.close()
 
     # ------------------------------------------------------------------ sources
 

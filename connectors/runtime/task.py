@@ -250,6 +250,8 @@ class ThreadTask(WorkerTask):
             self._close(failed=error is not None)
         except BaseException as raised:
             error = error or raised
+        finally:
+            self.setup.pipeline.close()
         if error is None or self._stopping.is_set():
             if error is not None:
                 logger.warning("task %s: %s while it was being stopped", self.id, error)

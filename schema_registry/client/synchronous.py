@@ -143,6 +143,15 @@ class SchemaRegistryClient:
         """
         return self._run(calls.version(subject, version, form, deleted))
 
+    def referenced(self, schema: RegisteredSchema, *, form: str = "") -> dict[str, str]:
+        """Return the texts of all schemas that one refers to by their names, deepest first."""
+        texts: dict[str, str] = {}
+        for reference in schema.references:
+            found = self.version(reference.subject, reference.version, form=form, deleted=True)
+            texts |= self.referenced(found, form=form)
+            texts[reference.name] = found.schema
+        return texts
+
     def referenced_by(self, subject: str, version: Version = "latest") -> list[int]:
         """Return the ids of the schemas that refer to a version."""
         return self._run(calls.referenced_by(subject, version))

@@ -252,14 +252,7 @@ class RegistrySerde(Serde[T]):
 
     def referenced(self, schema: RegisteredSchema) -> dict[str, str]:
         """Return the texts of all schemas that one refers to by their names, deepest first."""
-        texts: dict[str, str] = {}
-        for reference in schema.references:
-            found = self.client.version(
-                reference.subject, reference.version, form=self.form, deleted=True
-            )
-            texts |= self.referenced(found)
-            texts[reference.name] = found.schema
-        return texts
+        return self.client.referenced(schema, form=self.form)
 
 
 def options_of(**options: Unpack[SerdeOptions]) -> SerdeOptions:
