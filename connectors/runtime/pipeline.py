@@ -19,6 +19,7 @@ from aliran.connectors.converters.base import Converter
 from aliran.connectors.data.headers import ConnectHeaders
 from aliran.connectors.records import SinkRecord, SourceRecord, TimestampType
 from aliran.connectors.runtime.errors import Operator, Raw, Stage
+from aliran.connectors.transforms.base import Transformation
 from aliran.connectors.transforms.chain import Stage as TransformationStage
 
 _TIMESTAMP_TYPES = (
@@ -91,7 +92,12 @@ class Pipeline:
         self._value = value
         self._header = header
         self._operator = operator
-        self._parts = (key, value, header, *(one.transformation for one in transformations))
+        self._parts: tuple[Converter | Transformation, ...] = (
+            key,
+            value,
+            header,
+            *(one.transformation for one in transformations),
+        )
         self._transforms = [
             one.transformation.apply if one.predicate is None else one.apply
             for one in transformations
