@@ -20,14 +20,14 @@ from typing import Any, ClassVar, NamedTuple
 
 from aliran.connectors.api.connector import SourceConnector
 from aliran.connectors.api.tasks import SourceTask
-from aliran.connectors.config.definition import ConfigDef
+from aliran.connectors.config.definition import ConfigDef, ConfigValue
 from aliran.connectors.config.typed import definition_of, instance_of
 from aliran.connectors.data.headers import ConnectHeaders
 from aliran.connectors.data.schema import NULL, SchemaAndValue
 from aliran.connectors.errors import DataError, RetriableError
 from aliran.connectors.formats.base import Format
 from aliran.connectors.formats.table import format_named
-from aliran.connectors.objects.source_config import ObjectSourceConfig
+from aliran.connectors.objects.source_config import ObjectSourceConfig, need_topic
 from aliran.connectors.objects.source_plan import Item, Plan
 from aliran.connectors.objects.store import ObjectInfo, SourceStore
 from aliran.connectors.records import SourceRecord
@@ -144,7 +144,7 @@ class ObjectSourceTask(SourceTask):
         reading = self._reading
         records = reading.take(self._config.record_batch_max_size)
         with self._lock:
-            if self._config.after_read_action != "none":
+            if self._config.puts_away:
                 name = reading.item.info.name
                 self._waiting[name] = self._waiting.get(name, 0) + len(records)
         if reading.at_end:
@@ -154,7 +154,7 @@ class ObjectSourceTask(SourceTask):
 
     def _ended(self, item: Item) -> None:
         self._taken.add(item.info.name)
-        if self._config.after_read_action != "none":
+        if self._config.puts_away:
             with self._lock:
                 self._whole.add(item.info.name)
 
@@ -232,7 +232,7 @@ class ObjectSourceTask(SourceTask):
 
     def commit_record(self, record: SourceRecord, offset: int | None) -> None:
         """Note that a record of a file is acknowledged."""
-        if self._config.after_read_action == "none":
+        if not self._config.puts_away:
             return
         name = str((record.source_partition or {}).get("file", ""))
         with self._lock:
@@ -309,3 +309,13 @@ class ObjectSource(SourceConnector):
         for partition, offset in offsets:
             plan.check(partition, offset)
         return True
+
+
+class EachFileSource(ObjectSource):
+    """A source of any files, whose records go to one topic."""
+
+    def validate(self, given: Mapping[str, Any]) -> dict[str, ConfigValue]:
+        """Return what is to be said about each option; the topic must be named."""
+        found = super().validate(given)
+        need_topic(found)
+        return found

@@ -53,6 +53,11 @@ class ObjectSourceConfig:
         Option("fail: a file that cannot be read ends the task; log: its rest is passed over."),
     ] = "fail"
 
+    @property
+    def puts_away(self) -> bool:
+        """Whether files go when they have been read."""
+        return self.after_read_action != "none"
+
     def format(self) -> Format:
         """Return the format."""
         csv = short_name(self.format_class) == "csv"

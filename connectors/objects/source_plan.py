@@ -6,7 +6,7 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from aliran.connectors.errors import ConnectError
@@ -76,10 +76,12 @@ class EachOnce(Plan):
     Attributes:
         topic: Where all records go.
         place: What is in each source partition beside the file's name, such as the bucket.
+        put_away: Whether files go when they have been read: another one of the same name is new.
     """
 
     topic: str
-    place: Mapping[str, Any] = field(default_factory=dict)
+    place: Mapping[str, Any]
+    put_away: bool
 
     def items(self, files: Iterable[ObjectInfo]) -> list[Item]:
         """Return all, by name."""
@@ -93,9 +95,10 @@ class EachOnce(Plan):
         """Return the number of records that were read."""
         if stored is None:
             return 0
+        same = stored.get("version") in {None, item.info.version}
         if stored.get("done"):
-            return None
-        if stored.get("version") not in {None, item.info.version}:
+            return None if same or not self.put_away else 0
+        if not same:
             logger.warning(
                 "%s has changed while it was being read: it is read from its beginning",
                 item.info.name,

@@ -1,4 +1,4 @@
-"""Files: lines, CSV, JSON."""
+"""Files: lines, CSV, JSON of one that grows; whole ones of a folder, Parquet and Avro, too."""
 
 from aliran.connectors.builtin import BuiltIn
 
@@ -15,4 +15,6 @@ CONNECTORS = (
         "sink:FileStreamSinkConnector",
         also=("org.apache.kafka.connect.file.FileStreamSinkConnector",),
     ),
+    BuiltIn("FolderSource", "source", "folder_source:FolderSource"),
+    BuiltIn("FolderSink", "sink", "folder_sink:FolderSink"),
 )

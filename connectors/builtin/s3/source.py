@@ -72,7 +72,7 @@ class S3SourceTask(ObjectSourceTask):
         """Return what the mode says."""
         place = {"bucket": config.s3_bucket_name}
         if config.mode == "GENERIC":
-            return EachOnce(config.topic or "", place)
+            return EachOnce(config.topic or "", place, config.puts_away)
         keys = cls._ending(config, config.keys_format_class)
         return InOrder(
             place,

@@ -325,14 +325,14 @@ def test_s3_away_for_a_while_loses_nothing(connect: Connect, tmp_path: Path) -> 
 
 
 def test_kill_nine_repeats_nothing(server: ServerProcess, tmp_path: Path) -> None:
-    bucket, count = Bucket(server, "killed"), 6000
+    bucket, count = Bucket(server, "killed"), 3000
     with EmbeddedBroker() as broker:
         producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
         for number in range(count):
             producer.produce("killed", f'{{"n": {number}}}')
         producer.flush()
         config = {
-            "connector.class": "S3Sink", "topics": "killed", "flush.size": 150,
+            "connector.class": "S3Sink", "topics": "killed", "flush.size": 75,
             "key.converter": STRING, "value.converter": JSON,
             "value.converter.schemas.enable": "false",
             "consumer.override.group.instance.id": "s3",  # its partitions wait for it
@@ -343,12 +343,12 @@ def test_kill_nine_repeats_nothing(server: ServerProcess, tmp_path: Path) -> Non
             return len(bucket.names()) > wanted
 
         worker = ConnectProcess(tmp_path, broker.bootstrap_servers, {"killed": config})
-        for kill in range(1, 4):
+        for kill in range(1, 3):
             worker.start()
             eventually(partial(more_than, kill * 6))
             worker.kill()
         with worker:
-            eventually(lambda: len(bucket.names()) == count // 150)
+            eventually(lambda: len(bucket.names()) == count // 75)
     found = [json.loads(line)["n"] for name in bucket.names() for line in
              bucket.get(name).splitlines()]  # fmt: skip
     assert found == list(range(count))
