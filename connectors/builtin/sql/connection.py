@@ -104,6 +104,7 @@ _TEXTS = (
     ("write-write conflict", Fault.BUSY), ("conflict on tuple", Fault.BUSY),
     ("deadlock", Fault.BUSY), ("no such table", Fault.STALE), ("no such column", Fault.STALE),
     ("has no column named", Fault.STALE), ("readonly database", Fault.FORBIDDEN),
+    ("authentication failed", Fault.FORBIDDEN), ('" does not exist', Fault.FORBIDDEN),
     ("unable to open database", Fault.FORBIDDEN),
 )  # fmt: skip
 
@@ -235,10 +236,9 @@ class Database:
     def _set_up(self, raw: Any, _record: Any) -> None:
         """Prepare a new connection of the driver."""
         if self.engine.dialect.driver == "psycopg":
-            from psycopg.types.string import TextLoader
+            from aliran.connectors.builtin.sql.psycopg_setup import prepare
 
-            for name in _AS_TEXT:
-                raw.adapters.register_loader(name, TextLoader)
+            prepare(raw)
         if self.backend in {"postgresql", "mysql"}:
             # PostgreSQL compares both kinds of times with moments, those without a zone in its own.
             name, zone = ("timezone", str(self.zone))
@@ -265,7 +265,12 @@ class Database:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
-                connection.invalidate()  # what a cursor has not read yet is not waited for
+                # What a cursor has not read yet is not waited for; PyMySQL would do so even when
+                # its connection is closed.
+                raw: Any = connection.connection.driver_connection
+                if getattr(getattr(raw, "_result", None), "unbuffered_active", False):
+                    raw._result.unbuffered_active = False  # noqa: SLF001
+                connection.invalidate()
                 connection.close()
             except Exception as error:  # it is gone anyway
                 logger.debug("closing a connection to %s: %s", self.name, error)
@@ -362,9 +367,3 @@ def _advice(backend: str) -> str:
         "oracle": "oracledb", "mssql": "pymssql", "hana": "sqlalchemy-hana hdbcli",
     }.get(backend, "its package")  # fmt: skip
     return f"pip install 'aliran[{extra}]'" if extra else f"pip install {package}"
-
-
-_AS_TEXT = (
-    "json", "jsonb", "uuid", "inet", "cidr", "interval", "timetz",
-    "int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange",
-)  # fmt: skip

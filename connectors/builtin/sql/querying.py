@@ -8,6 +8,7 @@ once however many batches it needs, and after a crash from the last offset on.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 import time
@@ -140,6 +141,9 @@ class Querier:
 
     def forget(self) -> None:
         """Go back to the last record: the connection, or the table, is another."""
+        if self._database.backend != "mysql":  # whose driver would read all that is left
+            with contextlib.suppress(Exception):
+                self.end()
         self._result = self._held = None
         self._signature = self._schema = None
         self._columns = []

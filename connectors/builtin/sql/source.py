@@ -258,6 +258,8 @@ class SqlSourceTask(SourceTask):
 
     def close(self) -> None:
         """Disconnect."""
+        for querier in getattr(self, "_queriers", ()):
+            querier.forget()
         database = getattr(self, "_database", None)
         if database is not None:
             database.close()

@@ -66,7 +66,8 @@ class Proof:
         else:
             server = stack.enter_context({"postgres": postgres, "mariadb": mariadb}[kind](folder))
             self.url, self.connect = server.url, server.connect
-        broker = stack.enter_context(EmbeddedBroker(str(folder / "broker")))
+        short = {"group.min.session.timeout.ms": "500"}  # the dead are given up for dead soon
+        broker = stack.enter_context(EmbeddedBroker(str(folder / "broker"), config=short))
         self.servers = broker.bootstrap_servers
         self.run(*tables(kind))
         admin = AdminClient({"bootstrap.servers": self.servers})
@@ -174,7 +175,9 @@ class Proof:
         sink = {
             **common, "connector.class": "SqlSink", "tasks.max": 2, "key.converter": KEYS,
             "consumer.override.auto.offset.reset": "earliest",
-            "consumer.override.session.timeout.ms": 6000, "max.retries": 1000,
+            "consumer.override.session.timeout.ms": 1000,
+            "consumer.override.heartbeat.interval.ms": 200, "max.retries": 1000,
+            "consumer.override.max.poll.records": 2000,
         }  # fmt: skip
         return {
             "grown": {**source, "mode": "incrementing", "table.whitelist": "grown",

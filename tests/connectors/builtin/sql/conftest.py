@@ -27,16 +27,18 @@ class Place:
         """Run statements in one transaction; return the rows of the last."""
         rows: list[Row] = []
         with self.engine.begin() as connection:
+            cursor = connection.connection.cursor()
             for one in statements:
-                found = connection.exec_driver_sql(one)
-                rows = [tuple(row) for row in found.fetchall()] if found.returns_rows else []
+                cursor.execute(one)
+                rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+            cursor.close()
         return rows
 
     def rows(self, query: str) -> list[Row]:
         """Return the rows of a query, none while the table is not there."""
         try:
             return self.run(query)
-        except sqlalchemy.exc.DBAPIError:
+        except self.engine.dialect.loaded_dbapi.Error:
             return []
 
     @property
