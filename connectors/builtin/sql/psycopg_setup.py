@@ -16,7 +16,7 @@ _AS_TEXT = (
 class _Cursor(psycopg.ServerCursor[Any]):
     """A server's cursor that may be forgotten: SQLAlchemy leaves those open that are lost."""
 
-    def __del__(self) -> None:
+    def __del__(self, *_: Any) -> None:
         """Say nothing."""
 
 

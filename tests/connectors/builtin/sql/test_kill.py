@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,10 @@ ROWS = 6_000
 def progress(pg: Place) -> int:
     count: int = pg.run("SELECT count(*) FROM survived")[0][0]
     return count
+
+
+def moved(pg: Place, before: int) -> bool:
+    return progress(pg) > before
 
 
 def test_nothing_is_lost_and_nothing_counts_twice(pg: Place, tmp_path: Path) -> None:
@@ -46,7 +51,7 @@ def test_nothing_is_lost_and_nothing_counts_twice(pg: Place, tmp_path: Path) -> 
         with worker:
             for _ in range(3):
                 before = progress(pg)
-                eventually(lambda before=before: progress(pg) > before)
+                eventually(partial(moved, pg, before))
                 worker.kill()
                 worker.start()
             wanted = [(ROWS, 1, ROWS)]
