@@ -94,7 +94,8 @@ class WorkerSourceTask(ThreadTask):
             if self._pending:
                 self.setup.offsets.put(self.setup.id.connector, self._pending.values())
                 self._pending.clear()
-            self._task.commit()
+            if self._running:  # not before it has started
+                self._task.commit()
 
     # ------------------------------------------------------------------ the loop
 

@@ -26,6 +26,7 @@ class Shop:
         self.connect = connect
         self.server = server
         self.name = name
+        self._consumers: list[Consumer] = []
         server.execute(f"CREATE DATABASE {name}")
         self._connection: Any = psycopg2.connect(dbname=name, **server.address)
         self._connection.autocommit = True
@@ -55,12 +56,14 @@ class Shop:
             **{option.replace("__", "."): value for option, value in options.items()},
         }
 
-    def capture(self, *, wait: str = "RUNNING", **options: Any) -> dict[str, Any]:
-        """Make the connector."""
+    def capture(self, *, streams: bool = True, **options: Any) -> None:
+        """Make the connector, and wait until it reads changes unless it will not."""
         config = {name: str(value) for name, value in self.config(**options).items()}
         answer = self.connect.rest.put(f"/connectors/{self.name}/config", json=config)
         assert answer.status_code in {200, 201}, answer.text
-        return self.connect.status(self.name, wait=wait)
+        self.connect.status(self.name, wait="RUNNING")
+        if streams:
+            eventually(self.details)
 
     def stop(self) -> None:
         """Stop the connector."""
@@ -119,8 +122,6 @@ class Shop:
         self._consumers.append(consumer)
         return until
 
-    _consumers: list[Consumer]
-
     def close(self) -> None:
         """Take connector, slot and database away."""
         self.connect.rest.delete(f"/connectors/{self.name}")
@@ -164,7 +165,7 @@ SETTINGS: Mapping[str, str] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     with postgres(tmp_path_factory.mktemp("postgres"), **SETTINGS) as running:
         yield running
@@ -174,6 +175,5 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 def shop(connect: Connect, server: Database, request: pytest.FixtureRequest) -> Iterator[Shop]:
     name = "s" + str(abs(hash(request.node.nodeid)) % 10**9)
     made = Shop(connect, server, name)
-    made._consumers = []
     yield made
     made.close()
