@@ -197,9 +197,11 @@ class ChunkReader:
         table = layout.table
         names = [quoted(name) for name in table.key]
         if job.end is None:
+            shown = ", ".join(f"{one}::text" for one in names)
+            # In full: a bare name would mean the text that is shown.
+            last_first = ", ".join(f"{table.quoted}.{one} DESC" for one in names)
             greatest = self._server.query(
-                f"SELECT {', '.join(f'{one}::text' for one in names)} "
-                f"FROM {table.quoted} ORDER BY {', '.join(f'{one} DESC' for one in names)} LIMIT 1"
+                f"SELECT {shown} FROM {table.quoted} ORDER BY {last_first} LIMIT 1"
             )
             job.end = list(greatest[0]) if greatest else None
         key = f"({', '.join(names)})"
