@@ -104,7 +104,14 @@ def snapshot_done(worker: ConnectProcess, connector: str) -> bool:
     return any(one.get("details", {}).get("snapshot") == "done" for one in status["tasks"])
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return how much processor time a process has taken."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
+def cpu_seconds(pid: int | None) -> float:
+    """Return how much processor time a process and its children that live have taken."""
+    total = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has just ended
+        if pid in {int(path.parent.name), int(fields[1])}:
+            total += int(fields[11]) + int(fields[12])
+    return total / _TICK

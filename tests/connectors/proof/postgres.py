@@ -106,7 +106,10 @@ class Writer(threading.Thread):
             return (
                 f"UPDATE {table} SET big = repeat('w', {chance.randint(1, 4000)}) WHERE id = {row}"
             )
-        return f"UPDATE {table} SET n = {chance.randint(0, 10**12)}, amount = mod(n, 1000000) / 7.0 WHERE id = {row}"
+        return (
+            f"UPDATE {table} SET n = {chance.randint(0, 10**12)}, amount = mod(n, 1000000) / 7.0 "
+            f"WHERE id = {row}"
+        )
 
 
 def configuration(server: Database, name: str, **options: Any) -> dict[str, Any]:
