@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 
 import psycopg2
 from broker_process import BrokerProcess
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from connect_process import ConnectProcess
 from databases import PASSWORD, Database, postgres
 from tests.connectors.proof.cdc import (

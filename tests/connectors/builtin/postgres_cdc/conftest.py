@@ -56,7 +56,7 @@ class Shop:
             **{option.replace("__", "."): value for option, value in options.items()},
         }
 
-    def capture(self, *, streams: bool = True, **options: Any) -> None:
+    def capture(self, streams: bool = True, **options: Any) -> None:
         """Make the connector, and wait until it reads changes unless it will not."""
         config = {name: str(value) for name, value in self.config(**options).items()}
         answer = self.connect.rest.put(f"/connectors/{self.name}/config", json=config)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -186,18 +187,15 @@ def test_what_is_wanted_and_what_is_hidden(shop: Shop) -> None:
         table__include__list=r"public\.t",
         column__exclude__list=r"public\.t\.x",
         message__key__columns=r"public\.t:other",
-        **{
-            "column.mask.with.3.chars": r"public\.t\.secret",
-            "column.mask.hash.v2.SHA-256.with.salt.s": r"public\.t\.mail",
-            "column.truncate.to.2.chars": r"public\.t\.name",
-        },
+        column__mask__with__3__chars=r"public\.t\.secret",
+        column__truncate__to__2__chars=r"public\.t\.name",
+        **{"column.mask.hash.v2.SHA-256.with.salt.s": r"public\.t\.mail"},
     )
 
     ((key, value),) = shop.read("public.t", 1)
 
-    mail = "9bd7ba3e1ba9bf19b9c5b2a4a5c4ff8a"  # only that it is a hash matters here
     assert key == {"other": 2}
-    assert len(value["after"].pop("mail")) == 2 * len(mail)
+    assert value["after"].pop("mail") == hashlib.sha256(b"sa@b").hexdigest()
     assert value["after"] == {"id": 1, "other": 2, "secret": "***", "name": "ab"}
     assert shop.execute("SELECT tablename FROM pg_publication_tables") == [("t",)]
 
