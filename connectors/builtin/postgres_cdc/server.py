@@ -80,9 +80,7 @@ class Server:
                     f"cannot log in to PostgreSQL at {self.place}, database "
                     f"{config.database_dbname!r}, as {config.database_user!r}: {what}"
                 ) from error
-            raise AwayError(
-                f"PostgreSQL at {self.place} cannot be reached: {what}; it is tried again"
-            ) from error
+            raise AwayError(f"PostgreSQL at {self.place} cannot be reached: {what}") from error
 
     def open(self) -> None:
         """Connect.
@@ -144,13 +142,11 @@ class Server:
 
     def check_away(self, error: psycopg2.Error) -> None:
         """Raise AwayError if an error means that the connection or the server is gone."""
-        code = error.pgcode or ""
-        gone = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
-        if code.startswith(_AWAY_CODES) or (gone and not code):
+        code, text = error.pgcode, str(error)
+        gone = not text.startswith("ERROR:") and not isinstance(error, psycopg2.ProgrammingError)
+        if code.startswith(_AWAY_CODES) if code else gone:
             self.close()
-            raise AwayError(
-                f"PostgreSQL at {self.place} went away: {first_line(error)}; it is tried again"
-            ) from error
+            raise AwayError(f"PostgreSQL at {self.place} went away: {first_line(error)}") from error
 
     def replication(self) -> tuple[Any, ReplicationCursor]:
         """Return a connection for replication, and its cursor."""

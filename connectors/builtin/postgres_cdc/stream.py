@@ -14,6 +14,7 @@ from aliran.connectors.builtin.postgres_cdc.config import PostgresCdcConfig
 from aliran.connectors.builtin.postgres_cdc.decoder import Decoder, Out
 from aliran.connectors.builtin.postgres_cdc.preparation import stream_error
 from aliran.connectors.builtin.postgres_cdc.server import Server, lsn_text
+from aliran.connectors.errors import ConnectError
 
 _MOST_MESSAGES = 20_000
 
@@ -109,6 +110,6 @@ class Stream:
             self._server.place,
             lambda: lsn_text(self._decoder.position.commit_lsn),
         )
-        if error.pgcode is None and type(judged).__name__ == "ConnectError":
+        if type(judged) is ConnectError and str(self._config.publication_name) not in str(error):
             self._server.check_away(error)
         raise judged from error

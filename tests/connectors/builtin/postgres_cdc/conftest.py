@@ -31,6 +31,10 @@ class Shop:
         self._connection: Any = psycopg2.connect(dbname=name, **server.address)
         self._connection.autocommit = True
 
+    def reconnect(self) -> None:
+        """Use a new connection from now on: the server was away."""
+        self._connection.close()
+
     def execute(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements, each committed by itself; return the rows of the last one."""
         if self._connection.closed:
@@ -56,14 +60,22 @@ class Shop:
             **{option.replace("__", "."): value for option, value in options.items()},
         }
 
-    def capture(self, streams: bool = True, **options: Any) -> None:
-        """Make the connector, and wait until it reads changes unless it will not."""
+    def capture(self, **options: Any) -> None:
+        """Make the connector, and wait until it reads changes unless `streams` says it will not."""
+        streams = options.pop("streams", True)
         config = {name: str(value) for name, value in self.config(**options).items()}
         answer = self.connect.rest.put(f"/connectors/{self.name}/config", json=config)
         assert answer.status_code in {200, 201}, answer.text
         self.connect.status(self.name, wait="RUNNING")
         if streams:
             eventually(self.details)
+
+    def refused(self, **options: Any) -> str:
+        """Try to make a connector that the worker refuses; return why."""
+        config = {name: str(value) for name, value in self.config(**options).items()}
+        answer = self.connect.rest.put(f"/connectors/{self.name}/config", json=config)
+        assert answer.status_code == 400
+        return answer.text
 
     def stop(self) -> None:
         """Stop the connector."""
