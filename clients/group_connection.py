@@ -1,7 +1,7 @@
 """A connection to one Kafka broker for the requests of a group, which librdkafka cannot send.
 
-librdkafka speaks for consumers only; registries (`sr`) and workers of Connect (`connect`) are groups
-of other kinds. Blocking, for one thread.
+librdkafka speaks for consumers only; registries (`sr`) and workers of Connect (`connect`) are
+groups of other kinds. Blocking, for one thread.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class GroupConnection:
     ) -> None:
         self.address: str = f"{host}:{port}"
         self._client_id = client_id
+        self._timeout_s = timeout_s
         self._ids = itertools.count(1)
         security = str(settings.get("security.protocol", "PLAINTEXT")).upper()
         try:
@@ -69,13 +70,19 @@ class GroupConnection:
         if security.startswith("SASL_"):
             self._authenticate(settings)
 
-    def call(self, body: Message, version: int) -> Any:
+    def call(self, body: Message, version: int, timeout_s: float | None = None) -> Any:
         """Send a request and return the body of its response.
+
+        Args:
+            body: The request.
+            version: Its version.
+            timeout_s: How long the answer may take; None for the connection's.
 
         Raises:
             GroupConnectionError: The connection broke, or the answer did not come in time.
         """
         correlation_id = next(self._ids)
+        self._socket.settimeout(self._timeout_s if timeout_s is None else timeout_s)
         frame = b"".join(encode_request(version, correlation_id, self._client_id, body))
         try:
             self._socket.sendall(struct.pack(">i", len(frame)) + frame)

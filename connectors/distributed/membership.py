@@ -255,15 +255,16 @@ class Membership:
 
     def _beat(self, connection: GroupConnection) -> bool:
         """Give a sign of life; return whether the group wants us to join again."""
-        answer = self._call(
-            connection,
+        answer = connection.call(
             HeartbeatRequest(
                 group_id=self._settings.group_id,
                 generation_id=self._generation,
                 member_id=self._member_id,
             ),
             3,
+            self._settings.session_timeout_ms / 1000 * 0.8,  # a silent broker is as good as none
         )
+        self._note_contact(answer)
         if answer.error_code == ErrorCode.REBALANCE_IN_PROGRESS:
             return True
         self._check(answer.error_code, "telling that we are alive")
@@ -271,9 +272,12 @@ class Membership:
 
     def _call(self, connection: GroupConnection, request: Any, version: int) -> Any:
         answer = connection.call(request, version)
+        self._note_contact(answer)
+        return answer
+
+    def _note_contact(self, answer: Any) -> None:
         if answer.error_code not in _LOST:
             self._last_contact = time.monotonic()
-        return answer
 
     def _check(self, code: int, doing: str) -> None:
         if code in _LOST:

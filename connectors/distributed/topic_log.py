@@ -119,8 +119,12 @@ class TopicLog:
         self._produce(key, value, self._logged)
         self._producer.poll(0)
 
-    def write(self, rows: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Write records; when this returns, the broker has them and they were taken over.
+    def write(self, rows: Iterable[tuple[bytes, bytes | None]], *, wait: bool = True) -> None:
+        """Write records; when this returns, the broker has them.
+
+        Args:
+            rows: Keys and values.
+            wait: Whether to wait until they were taken over here, too.
 
         Raises:
             ConnectError: It does not take them.
@@ -137,7 +141,8 @@ class TopicLog:
         if failures or left:
             why = failures[0] if failures else "no answer in time"
             raise ConnectError(f"topic {self.topic!r} cannot be written: {why}")
-        self.read_to_end()
+        if wait:
+            self.read_to_end()
 
     def _produce(
         self,

@@ -6,7 +6,6 @@ Kafka: `RootResource`, `ConnectorPluginsResource`, `LoggingResource`.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,20 +16,11 @@ from aliran.connectors.errors import ConfigError
 from aliran.connectors.rest.app import Answer, Route, body_of
 from aliran.connectors.runtime.definitions import SINK, SOURCE
 from aliran.connectors.runtime.herder import Herder
+from aliran.connectors.runtime.loggers import LEVELS, known_loggers, level_of, set_level
 from aliran.core.http import HttpError, HttpRequest
 
 _VERSION = "4.3.0"
 _PLUGIN = "/connector-plugins/{plugin}/config"
-_LEVELS = {
-    "OFF": logging.CRITICAL + 10,
-    "FATAL": logging.CRITICAL,
-    "ERROR": logging.ERROR,
-    "WARN": logging.WARNING,
-    "INFO": logging.INFO,
-    "DEBUG": logging.DEBUG,
-    "TRACE": 5,
-}
-_NAMES = {number: name for name, number in _LEVELS.items()}
 
 
 class NewLevel(msgspec.Struct):
@@ -51,7 +41,6 @@ class PluginRoutes:
         self._herder = herder
         self._plugins = herder.worker.plugins
         self._cluster_id = cluster_id
-        self._modified: dict[str, int] = {}
 
     def routes(self) -> Iterator[Route]:
         """Yield the rows of the table."""
@@ -110,20 +99,16 @@ class PluginRoutes:
 
     # ------------------------------------------------------------------ loggers
 
-    def _row(self, name: str, logger: logging.Logger) -> dict[str, Any]:
-        level = _NAMES.get(logger.getEffectiveLevel(), "INFO")
-        return {"level": level, "last_modified": self._modified.get(name)}
-
-    def _known(self) -> dict[str, logging.Logger]:
-        found = sorted(logging.Logger.manager.loggerDict.items())
-        named = {name: logger for name, logger in found if isinstance(logger, logging.Logger)}
-        return {"root": logging.getLogger(), **named}
+    @staticmethod
+    def _row(name: str, logger: logging.Logger) -> dict[str, Any]:
+        level, modified = level_of(name, logger)
+        return {"level": level, "last_modified": modified}
 
     def _loggers(self, _request: HttpRequest) -> Answer:
-        return Answer({name: self._row(name, one) for name, one in self._known().items()})
+        return Answer({name: self._row(name, one) for name, one in known_loggers().items()})
 
     def _logger(self, _request: HttpRequest, name: str) -> Answer:
-        logger = self._known().get(name)
+        logger = known_loggers().get(name)
         if logger is None:
             raise HttpError(f"Logger {name} not found.", 404)
         return Answer(self._row(name, logger))
@@ -132,18 +117,9 @@ class PluginRoutes:
         level = (body_of(request, NewLevel).level or "").upper()
         if not level:
             raise ConfigError("Desired 'level' parameter was not specified in request.")
-        if level not in _LEVELS:
+        if level not in LEVELS:
             raise HttpError(f"invalid log level '{level}'.", 404)
-        below = [one for one in self._known() if one == name or one.startswith(f"{name}.")] or [
-            name
-        ]
-        elsewhere = self._herder.worker.processes
-        for one in below:
-            named = None if one == "root" else one
-            logging.getLogger(named).setLevel(_LEVELS[level])
-            if elsewhere is not None:
-                elsewhere.set_level(named, _LEVELS[level])
-            self._modified[one] = int(time.time() * 1000)
         if request.text("scope") == "cluster":
+            self._herder.set_cluster_level(name, level)
             return Answer(status=204)
-        return Answer(below)
+        return Answer(set_level(name, level))

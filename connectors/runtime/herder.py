@@ -13,6 +13,7 @@ from typing import Any
 
 from aliran.connectors.errors import ConfigError, ConnectError, NotFoundError
 from aliran.connectors.runtime.lifecycle import Entry, Lifecycle
+from aliran.connectors.runtime.loggers import set_level
 from aliran.connectors.runtime.offset_changes import OffsetChanges
 from aliran.connectors.runtime.plugins import Plugin
 from aliran.connectors.runtime.status import State, Status
@@ -135,7 +136,7 @@ class Herder(ABC):
     def _state(self, status: Status) -> dict[str, Any]:
         shown = {
             "state": status.state.value,
-            "worker_id": self._worker.id,
+            "worker_id": status.worker_id or self._worker.id,
             "version": status.version,
         }
         return shown if status.trace is None else {**shown, "trace": status.trace}
@@ -240,6 +241,10 @@ class Herder(ABC):
     @abstractmethod
     def reconfigure_tasks(self, name: str) -> None:
         """Ask a connector for its tasks again, and start them anew if they differ."""
+
+    def set_cluster_level(self, name: str, level: str) -> None:
+        """Set the level of a logger on all workers: this one is alone."""
+        set_level(name, level)
 
     @abstractmethod
     def close(self) -> None:

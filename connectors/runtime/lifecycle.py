@@ -93,6 +93,17 @@ class Lifecycle:
 
     def start_tasks(self, name: str, entry: Entry, *, only_if_changed: bool = False) -> None:
         """Ask a connector for its tasks, and start them in place of those that run."""
+        wanted = self.wanted_tasks(name, entry)
+        if wanted is None or (only_if_changed and wanted == entry.task_props):
+            return
+        self.stop_tasks(name, entry)
+        entry.task_props = wanted
+        entry.restarts = {}
+        for number in range(len(wanted)):
+            self.start_task(name, entry, number)
+
+    def wanted_tasks(self, name: str, entry: Entry) -> list[dict[str, str]] | None:
+        """Ask a connector that runs for its tasks; None if it fails at that."""
         assert entry.connector is not None
         most = int(entry.config.get("tasks.max") or 1)
         try:
@@ -105,14 +116,8 @@ class Lifecycle:
                 )
         except Exception as error:
             self.failed(name, entry, error)
-            return
-        if only_if_changed and wanted == entry.task_props:
-            return
-        self.stop_tasks(name, entry)
-        entry.task_props = wanted
-        entry.restarts = {}
-        for number in range(len(wanted)):
-            self.start_task(name, entry, number)
+            return None
+        return wanted
 
     def start_task(self, name: str, entry: Entry, number: int) -> None:
         """Put a task together and start it."""

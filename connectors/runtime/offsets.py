@@ -58,7 +58,7 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-class _Table:
+class OffsetTable:
     """Rows by what they mean: a map in a key may come in any order."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class FileOffsetStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
-        self._table = _Table()
+        self._table = OffsetTable()
         self._lock = threading.Lock()
         try:
             found = java_map.load(self._path.read_bytes()) if self._path.is_file() else {}
@@ -171,7 +171,7 @@ class TopicOffsetStore:
         self, cluster: Cluster, topic: str, partitions: int = 25, replication: int = 3
     ) -> None:
         self._topic = topic
-        self._table = _Table()
+        self._table = OffsetTable()
         self._lock = threading.Lock()
         cluster.ensure_topic(topic, partitions, replication, {"cleanup.policy": "compact"})
         self._producer: Producer = cluster.producer()
