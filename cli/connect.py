@@ -34,6 +34,27 @@ def run(worker: Path, *connectors: Path) -> int:
 
 
 @app.command
+def distributed(worker: Path) -> int:
+    """Run a worker that shares connectors with others of its `group.id`, until Ctrl-C or SIGTERM.
+
+    Connectors are made by REST, on any of the workers. The worker's file needs `bootstrap.servers`,
+    `group.id`, `config.storage.topic`, `offset.storage.topic` and `status.storage.topic`.
+
+    For example:
+
+    ```
+    aliran connect distributed worker.properties
+    ```
+
+    Args:
+        worker: Properties of the worker.
+    """
+    from aliran.connectors.server_main import run_worker
+
+    return run_worker(worker, (), distributed=True)
+
+
+@app.command
 def new(folder: Path, *, kind: Literal["source", "sink"] = "source") -> None:
     """Write the project of a connector of your own, with tests that pass.
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from aliran.broker.embedded import EmbeddedBroker
 from aliran.broker.server import format_address
+from aliran.connectors.config.definition import ConfigDef
 from aliran.connectors.config.providers import providers_of, resolve
 from aliran.connectors.errors import ConfigError
-from aliran.connectors.rest.app import ConnectApp
+from aliran.connectors.rest.app import ConnectApp, Route
 from aliran.connectors.rest.connectors import ConnectorRoutes
 from aliran.connectors.rest.plugins import PluginRoutes
 from aliran.connectors.runtime.cluster import Cluster
 from aliran.connectors.runtime.definitions import WORKER
+from aliran.connectors.runtime.herder import Herder
 from aliran.connectors.runtime.isolation.processes import Processes
 from aliran.connectors.runtime.offsets import FileOffsetStore, OffsetStore, TopicOffsetStore
 from aliran.connectors.runtime.plugins import Plugins
@@ -48,16 +50,18 @@ class ConnectServer:
         ConfigError: An option is wrong.
     """
 
+    options: ClassVar[ConfigDef] = WORKER
+
     def __init__(
         self, props: Mapping[str, str] | None = None, *, broker: EmbeddedBroker | None = None
     ) -> None:
         given: dict[str, str] = dict(props or {})
         found = resolve(given, providers_of(given))
         self._props = {name: value for name, value in found.items() if value is not None}
-        self._settings = WORKER.parse(self._props)
+        self._settings = self.options.parse(self._props)
         self._broker = broker
         self._cleanup = contextlib.ExitStack()
-        self._herder: StandaloneHerder | None = None
+        self._herder: Herder | None = None
         self._http: HttpServer | None = None
 
     @property
@@ -70,7 +74,7 @@ class ConnectServer:
         return f"http://{format_address(*self._running[1].address)}"
 
     @property
-    def herder(self) -> StandaloneHerder:
+    def herder(self) -> Herder:
         """What may be asked of the connectors without HTTP."""
         return self._running[0]
 
@@ -80,7 +84,7 @@ class ConnectServer:
         return self._running[0].worker.cluster.bootstrap_servers
 
     @property
-    def _running(self) -> tuple[StandaloneHerder, HttpServer]:
+    def _running(self) -> tuple[Herder, HttpServer]:
         if self._herder is None or self._http is None:
             raise AliranError("the worker is not running: call start(), or use it in a with block")
         return self._herder, self._http
@@ -110,7 +114,7 @@ class ConnectServer:
             cluster,
             Plugins(self._settings["plugin.path"], _version()),
             offsets,
-            StatusBoard(),
+            self._open_board(cluster, format_address(*http.address)),
             self._settings,
             self._props,
             providers_of(self._props),
@@ -118,16 +122,32 @@ class ConnectServer:
             self._used,
             processes=self._open_processes(),
         )
-        self._herder = StandaloneHerder(worker)
-        self._cleanup.callback(self._herder.close)
+        self._herder = herder = self._open_herder(worker)
+        self._cleanup.callback(herder.close)
         routes = [
-            *ConnectorRoutes(self._herder).routes(),
-            *PluginRoutes(self._herder, lambda: cluster_id).routes(),
+            *ConnectorRoutes(herder).routes(),
+            *PluginRoutes(herder, lambda: cluster_id).routes(),
+            *self._more_routes(herder),
         ]
         app = ConnectApp(routes)
         self._cleanup.callback(app.close)
         self._cleanup.callback(http.close)  # first, before what it answers from
         http.serve(app)
+        self._join(herder)
+
+    def _open_board(self, cluster: Cluster, worker_id: str) -> StatusBoard:
+        del cluster, worker_id
+        return StatusBoard()
+
+    def _open_herder(self, worker: Worker) -> Herder:
+        return StandaloneHerder(worker)
+
+    def _more_routes(self, herder: Herder) -> Iterable[Route]:
+        del herder
+        return ()
+
+    def _join(self, herder: Herder) -> None:
+        """Begin to work, now that REST answers."""
 
     def _open_processes(self) -> Processes | None:
         if not hasattr(os, "fork"):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aliran.connectors.config.properties import parse_properties
+from aliran.connectors.distributed.server import DistributedServer
 from aliran.connectors.errors import ConfigError
 from aliran.connectors.server import ConnectServer
 from aliran.core.errors import AliranError
@@ -21,7 +22,7 @@ from aliran.core.garbage import TunedCollector
 _DEFAULTS = {"aliran.isolation": "process"} if hasattr(os, "fork") else {}
 
 
-def run_worker(worker: Path, connectors: Sequence[Path]) -> int:
+def run_worker(worker: Path, connectors: Sequence[Path], *, distributed: bool = False) -> int:
     """Serve until SIGINT or SIGTERM; return the exit status.
 
     Prints one line on standard output once clients can connect. What keeps it from starting, a
@@ -30,6 +31,7 @@ def run_worker(worker: Path, connectors: Sequence[Path]) -> int:
     Args:
         worker: Properties of the worker.
         connectors: Files of connectors.
+        distributed: Whether the worker is one of several.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     stopping = threading.Event()
@@ -38,7 +40,8 @@ def run_worker(worker: Path, connectors: Sequence[Path]) -> int:
     try:
         configs = [read_connector(path) for path in connectors]
         props = {**_DEFAULTS, **parse_properties(_text(worker))}
-        with ConnectServer(props) as server:
+        kind = DistributedServer if distributed else ConnectServer
+        with kind(props) as server:
             for name, config in configs:
                 server.herder.put(name, config, replace=False)
             print(

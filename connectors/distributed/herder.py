@@ -95,6 +95,11 @@ class DistributedHerder(Herder):
         self._joined = threading.Event()
         self._thread = threading.Thread(target=self._run, name="aliran-herder", daemon=True)
 
+    @property
+    def generation(self) -> int:
+        """The generation of the group that this worker knows."""
+        return self._member.generation
+
     def start(self) -> None:
         """Read what there is, and join the group; returns when work was dealt out once.
 
@@ -518,12 +523,6 @@ class DistributedHerder(Herder):
     def note_topic(self, name: str, task: TaskId, topic: str) -> None:
         """Remember a topic."""
         self._shared.board.note_topic(name, task.task, topic)
-
-    def note_failure(self, task_id: TaskId, error: BaseException) -> None:
-        """Plan to start a task again that has failed; called on its thread."""
-        entry = self._entries.get(task_id.connector)
-        if entry is not None and not isinstance(error, ConfigError):
-            self._life.plan_restart(entry, task_id.task)
 
     def close(self) -> None:
         """Stop what this worker has, leave the group. Idempotent."""

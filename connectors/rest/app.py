@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from aliran.connectors.distributed.errors import NotLeaderError
+from aliran.connectors.distributed.forwarding import forward
 from aliran.connectors.errors import AlreadyExistsError, ConfigError, ConnectError, NotFoundError
 from aliran.connectors.runtime.herder import ConflictError
 from aliran.core.errors import AliranError
@@ -31,7 +33,7 @@ logger: logging.Logger = logging.getLogger("aliran.connectors")
 
 Handler: TypeAlias = Callable[..., "Answer"]
 _MAX_BODY = 8 << 20
-_THREADS = 8
+_THREADS = 32  # forwarded requests and those that wait for a state hold one each
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +126,21 @@ class ConnectApp:
             )
             route, segments = self._routes.find(request)
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, route.handler, request, *segments)
+            return await loop.run_in_executor(self._threads, _handled, route, request, segments)
         except AliranError as error:
             return _rendered(error)
         except Exception:
             logger.exception("request %s %r failed", scope["method"], scope["raw_path"])
             return _error(500, "Internal Server Error: the worker's log says more")
+
+
+def _handled(route: Route, request: HttpRequest, segments: list[str]) -> Answer:
+    """Return the answer of a handler, or of the worker that a request is meant for."""
+    try:
+        return route.handler(request, *segments)
+    except NotLeaderError as error:
+        status, body, location = forward(request, error)
+        return Answer(msgspec.Raw(body) if body else None, status, location)
 
 
 def _rendered(error: AliranError) -> Answer:

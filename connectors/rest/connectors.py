@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from aliran.connectors.errors import ConfigError
+from aliran.connectors.errors import ConfigError, NotFoundError
 from aliran.connectors.rest.app import Answer, Route, body_of
 from aliran.connectors.runtime.herder import Herder
 from aliran.connectors.runtime.isolation.process import tail
@@ -81,11 +81,15 @@ class ConnectorRoutes:
             return Answer(self._herder.names())
         found: dict[str, dict[str, Any]] = {}
         for name in self._herder.names():
-            row = found[name] = {}
-            if "status" in wanted:
-                row["status"] = self._herder.status(name)
-            if "info" in wanted:
-                row["info"] = self._herder.info(name)
+            row: dict[str, Any] = {}
+            try:
+                if "status" in wanted:
+                    row["status"] = self._herder.status(name)
+                if "info" in wanted:
+                    row["info"] = self._herder.info(name)
+            except NotFoundError:
+                continue  # it has gone, or nobody has said yet how it is
+            found[name] = row
         return Answer(found)
 
     def _status(self, request: HttpRequest, name: str) -> Answer:

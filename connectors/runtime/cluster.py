@@ -41,7 +41,10 @@ class Cluster:
     bootstrap_servers: str
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def _common(self, kind: str, overrides: Mapping[str, str] | None) -> dict[str, Any]:
+    def client_settings(
+        self, kind: str, overrides: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Return librdkafka's settings of one kind of client."""
         own = {
             f"{kind}.{name}": value
             for name, value in (overrides or {}).items()
@@ -57,7 +60,7 @@ class Cluster:
         Raises:
             ConfigError: A setting is refused.
         """
-        settings = kafka_settings.producer_settings(self._common("producer", overrides))
+        settings = kafka_settings.producer_settings(self.client_settings("producer", overrides))
         settings.setdefault("delivery.timeout.ms", 2**31 - 1)
         settings["queue.buffering.max.messages"] = 100_000
         return kafka_settings.make_client(Producer, settings)
@@ -71,7 +74,7 @@ class Cluster:
         settings = {
             "partition.assignment.strategy": "range",
             "enable.partition.eof": False,
-            **kafka_settings.member_settings(self._common("consumer", overrides), group_id),
+            **kafka_settings.member_settings(self.client_settings("consumer", overrides), group_id),
         }
         settings["queued.min.messages"] = 10_000
         return kafka_settings.make_client(Consumer, settings)
@@ -83,7 +86,7 @@ class Cluster:
             ConfigError: A setting is refused.
         """
         return kafka_settings.make_client(
-            AdminClient, kafka_settings.admin_settings(self._common("admin", overrides))
+            AdminClient, kafka_settings.admin_settings(self.client_settings("admin", overrides))
         )
 
     def cluster_id(self) -> str:

@@ -115,6 +115,58 @@ WORKER = ConfigDef(
     ]
 )  # fmt: skip
 
+
+def distributed(settings: ConfigDef = WORKER) -> ConfigDef:
+    """Return the options of a worker that is one of several. Kafka: `DistributedConfig`."""
+    return ConfigDef([one for one in settings.keys.values() if one.name not in _STANDALONE_ONLY]
+                     + list(_DISTRIBUTED))  # fmt: skip
+
+
+_STANDALONE_ONLY = {
+    "offset.storage.file.filename", "offset.storage.topic", "offset.storage.partitions",
+    "offset.storage.replication.factor",
+}  # fmt: skip
+_DISTRIBUTED = (
+    _key("group.id", Type.STRING, NO_DEFAULT, _HIGH,
+         "The group of workers that this one belongs to.", no_control_characters),
+    _key("config.storage.topic", Type.STRING, NO_DEFAULT, _HIGH,
+         "The topic of configurations: compacted, one partition."),
+    _key("config.storage.replication.factor", Type.SHORT, 3, _LOW,
+         "Replicas of that topic when it is made, or as many as there are brokers."),
+    _key("offset.storage.topic", Type.STRING, NO_DEFAULT, _HIGH,
+         "The topic of source offsets: compacted."),
+    _key("offset.storage.partitions", Type.INT, 25, _LOW,
+         "Partitions of that topic when it is made.", at_least(1)),
+    _key("offset.storage.replication.factor", Type.SHORT, 3, _LOW,
+         "Replicas of that topic when it is made, or as many as there are brokers."),
+    _key("status.storage.topic", Type.STRING, NO_DEFAULT, _HIGH,
+         "The topic of states: compacted."),
+    _key("status.storage.partitions", Type.INT, 5, _LOW,
+         "Partitions of that topic when it is made.", at_least(1)),
+    _key("status.storage.replication.factor", Type.SHORT, 3, _LOW,
+         "Replicas of that topic when it is made, or as many as there are brokers."),
+    _key("connect.protocol", Type.STRING, "sessioned", _LOW,
+         "How workers deal out work: sessioned, or compatible for workers older than 2.4.",
+         one_of("sessioned", "compatible")),
+    _key("session.timeout.ms", Type.INT, 10_000, _HIGH,
+         "How long a worker may give no sign of life before its work is given to others.",
+         at_least(1)),
+    _key("heartbeat.interval.ms", Type.INT, 3_000, _HIGH,
+         "How often a worker gives a sign of life.", at_least(1)),
+    _key("rebalance.timeout.ms", Type.INT, 60_000, _HIGH,
+         "How long a worker may take to join again when work is dealt out.", at_least(1)),
+    _key("scheduled.rebalance.max.delay.ms", Type.INT, 300_000, _LOW,
+         "How long the work of a worker that is gone waits for it to come back.", at_least(0)),
+    _key("worker.sync.timeout.ms", Type.INT, 3_000, _MEDIUM,
+         "How long a worker may take to read the configurations to their end.", at_least(1)),
+    _key("worker.unsync.backoff.ms", Type.INT, 300_000, _MEDIUM,
+         "How long a worker that could not stays without work.", at_least(0)),
+    _key("rest.advertised.host.name", Type.STRING, None, _LOW,
+         "The host by which other workers reach this one; that of the listener if none."),
+    _key("rest.advertised.port", Type.INT, None, _LOW,
+         "The port by which other workers reach this one; that of the listener if none."),
+)  # fmt: skip
+
 _COMMON = "Common"
 _ERRORS = "Error Handling"
 _TRANSFORMS = "Transforms"

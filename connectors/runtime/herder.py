@@ -256,6 +256,12 @@ class Herder(ABC):
         if entry is not None:
             self._life.failed(name, entry, error)
 
+    def note_failure(self, task_id: TaskId, error: BaseException) -> None:
+        """Plan to start a task again that has failed; called on its thread."""
+        entry = self._entries.get(task_id.connector)
+        if entry is not None and not isinstance(error, ConfigError):
+            self._life.plan_restart(entry, task_id.task)  # a wrong configuration stays wrong
+
     def require_stopped(self, name: str) -> Plugin:
         """Return the plugin of a connector that is stopped.
 

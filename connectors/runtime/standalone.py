@@ -223,12 +223,6 @@ class StandaloneHerder(Herder):
 
     # ------------------------------------------------------------------ upkeep
 
-    def note_failure(self, task_id: TaskId, error: BaseException) -> None:
-        """Plan to start a task again that has failed; called on its thread."""
-        entry = self._entries.get(task_id.connector)
-        if entry is not None and not isinstance(error, ConfigError):
-            self._life.plan_restart(entry, task_id.task)  # a wrong configuration stays wrong
-
     def _keep_up(self) -> None:
         """Start failed tasks again, and have offsets stored, when it is time."""
         every = self._worker.settings["offset.flush.interval.ms"] / 1000

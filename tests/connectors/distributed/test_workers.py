@@ -1,0 +1,164 @@
+"""Several workers in one process, beside a real broker."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.connectors.conftest import STRING, eventually
+
+from aliran.broker.embedded import EmbeddedBroker
+from aliran.connectors.distributed.server import DistributedServer
+
+FAST = {"group.min.session.timeout.ms": "500"}
+
+
+class Workers:
+    """Workers of one group."""
+
+    def __init__(self, broker: EmbeddedBroker, group: str, stack: contextlib.ExitStack) -> None:
+        self.broker = broker
+        self._group = group
+        self._stack = stack
+        self.servers: list[DistributedServer] = []
+
+    def add(self, **options: str) -> DistributedServer:
+        """Start one more."""
+        given = {option.replace("_", "."): value for option, value in options.items()}
+        props = {
+            "group.id": self._group, "config.storage.topic": f"{self._group}-configs",
+            "offset.storage.topic": f"{self._group}-offsets", "offset.storage.partitions": "2",
+            "status.storage.topic": f"{self._group}-status", "status.storage.partitions": "2",
+            "listeners": "http://127.0.0.1:0", "offset.flush.interval.ms": "200",
+            "session.timeout.ms": "2000", "heartbeat.interval.ms": "200",
+            "scheduled.rebalance.max.delay.ms": "0", "key.converter": STRING,
+            "value.converter": STRING, **given,
+        }  # fmt: skip
+        server = self._stack.enter_context(DistributedServer(props, broker=self.broker))
+        self.servers.append(server)
+        return server
+
+    def rest(self, which: int = 0) -> httpx.Client:
+        """Return a client of one."""
+        client = httpx.Client(base_url=self.servers[which].url, timeout=30)
+        self._stack.callback(client.close)
+        return client
+
+    def owners(self, rest: httpx.Client) -> dict[str, str]:
+        """Return which worker runs what, as the states say."""
+        found: dict[str, str] = {}
+        for name, row in rest.get("/connectors?expand=status").json().items():
+            status = row["status"]
+            if status["connector"]["state"] == "RUNNING":
+                found[name] = status["connector"]["worker_id"]
+            for task in status["tasks"]:
+                if task["state"] == "RUNNING":
+                    found[f"{name}-{task['id']}"] = task["worker_id"]
+        return found
+
+
+@pytest.fixture
+def workers(request: pytest.FixtureRequest) -> Iterator[Callable[[], Workers]]:
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(EmbeddedBroker(config=FAST))
+        yield lambda: Workers(broker, "g", stack)
+
+
+def source(folder: Path, name: str, lines: int = 3) -> dict[str, Any]:
+    path = folder / f"{name}.txt"
+    path.write_text("".join(f"{name} {n}\n" for n in range(lines)))
+    return {"connector.class": "FileStreamSource", "file": str(path), "topic": f"t-{name}"}
+
+
+def test_work_is_shared_and_moves(workers: Callable[[], Workers], tmp_path: Path) -> None:
+    group = workers()
+    group.add()
+    first = group.rest()
+    for name in ("a", "b", "c", "d"):
+        made = first.put(f"/connectors/{name}/config", json=source(tmp_path, name))
+        assert made.status_code == 201, made.text
+    eventually(lambda: len(group.owners(first)) == 8)
+
+    second = group.add()
+    other = group.rest(1)
+
+    def shared() -> bool:
+        by_worker: dict[str, list[str]] = {}
+        for unit, owner in group.owners(other).items():
+            by_worker.setdefault(owner, []).append(unit)
+        return sorted(map(len, by_worker.values())) == [4, 4]
+
+    eventually(shared)
+    assert other.get("/connectors/a/config").json()["topic"] == "t-a"
+
+    second.close()
+    eventually(lambda: len(set(group.owners(first).values())) == 1)
+    eventually(lambda: len(group.owners(first)) == 8)
+
+
+def test_any_worker_takes_requests(workers: Callable[[], Workers], tmp_path: Path) -> None:
+    group = workers()
+    for _ in range(2):
+        group.add()
+    rests = [group.rest(which) for which in range(2)]
+    for number, rest in enumerate(rests):
+        made = rest.post(
+            "/connectors", json={"name": f"c{number}", "config": source(tmp_path, f"c{number}")}
+        )
+        assert made.status_code == 201, made.text
+        assert made.headers["location"] == f"/connectors/c{number}"
+        again = rest.post("/connectors", json={"name": f"c{number}", "config": {}})
+        assert (again.status_code, again.json()["reason"]) == (409, "exists")
+
+    def states(rest: httpx.Client, name: str) -> list[str]:
+        answer = rest.get(f"/connectors/{name}/status")
+        if answer.status_code == 404:
+            return []  # nobody has said yet
+        found = answer.json()
+        return [one["state"] for one in (found["connector"], *found["tasks"])]
+
+    for rest in rests:
+        eventually(lambda rest=rest: states(rest, "c0") == ["RUNNING", "RUNNING"])
+    for rest, verb, wanted in (
+        (rests[0], "pause", ["PAUSED", "PAUSED"]),
+        (rests[1], "resume", ["RUNNING", "RUNNING"]),
+        (rests[0], "stop", ["STOPPED"]),
+        (rests[1], "resume", ["RUNNING", "RUNNING"]),
+    ):
+        assert rest.put(f"/connectors/c0/{verb}").is_success
+        for one in rests:
+            eventually(lambda one=one, wanted=wanted: states(one, "c0") == wanted)
+    for rest in rests:
+        assert rest.post("/connectors/c0/tasks/0/restart").status_code == 204
+        plan = rest.post("/connectors/c0/restart?includeTasks=true")
+        assert plan.status_code == 202
+        assert plan.json()["tasks"][0]["state"] == "RESTARTING"
+        eventually(lambda rest=rest: states(rest, "c0") == ["RUNNING", "RUNNING"])
+    assert rests[1].delete("/connectors/c1").status_code == 204
+    for rest in rests:
+        eventually(lambda rest=rest: rest.get("/connectors").json() == ["c0"])
+        assert rest.get("/connectors/c1/status").status_code == 404
+
+
+def test_offsets_are_shared(workers: Callable[[], Workers], tmp_path: Path) -> None:
+    group = workers()
+    group.add()
+    group.add()
+    first, second = group.rest(0), group.rest(1)
+    first.put("/connectors/in/config", json=source(tmp_path, "in"))
+    eventually(lambda: second.get("/connectors/in/offsets").json()["offsets"])
+
+    refused = second.delete("/connectors/in/offsets")
+    assert (refused.status_code, "STOPPED" in refused.text) == (400, True)
+    second.put("/connectors/in/stop")
+    eventually(lambda: first.get("/connectors/in/status").json()["tasks"] == [])
+    done = eventually(
+        lambda: (answer := second.delete("/connectors/in/offsets")).is_success and answer
+    )
+    assert "reset successfully" in done.json()["message"]
+    for rest in (first, second):
+        eventually(lambda rest=rest: rest.get("/connectors/in/offsets").json()["offsets"] == [])
