@@ -61,14 +61,14 @@ class Shop:
         }
 
     def capture(self, **options: Any) -> None:
-        """Make the connector, and wait until it reads changes unless `streams` says it will not."""
+        """Make the connector; unless `streams` is false wait until its snapshot is done."""
         streams = options.pop("streams", True)
         config = {name: str(value) for name, value in self.config(**options).items()}
         answer = self.connect.rest.put(f"/connectors/{self.name}/config", json=config)
         assert answer.status_code in {200, 201}, answer.text
         self.connect.status(self.name, wait="RUNNING")
         if streams:
-            eventually(self.details)
+            eventually(lambda: self.details().get("snapshot") == "done")
 
     def refused(self, **options: Any) -> str:
         """Try to make a connector that the worker refuses; return why."""
