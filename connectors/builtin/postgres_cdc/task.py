@@ -132,6 +132,7 @@ class PostgresCdcTask(SourceTask):
         """Whether there is nothing more to do: the only snapshot is done."""
         if self._config.snapshot_mode != "initial_only" or not self._stored_done:
             return False
+        self._details = {"snapshot": "done"}
         if self._stream is not None:
             self._disconnect()
             self._server.open()
