@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -12,35 +11,21 @@ import pyarrow.parquet as pq
 from aliran.connectors.data.schema import Schema, SchemaAndValue, Type
 from aliran.connectors.errors import DataError
 from aliran.connectors.formats.arrow_schema import (
-    PRECISION,
     arrow_fields,
     struct_builder,
     without_nanoseconds,
 )
-from aliran.connectors.formats.base import FileWriter, Format, Output
-from aliran.connectors.formats.plain import (
+from aliran.connectors.formats.arrow_values import (
     SCHEMA_KEY,
-    Convert,
-    Outward,
     inward,
+    outward,
     schema_from_json,
     schema_json,
 )
+from aliran.connectors.formats.base import FileWriter, Format, Output
 
 _GROUP_ROWS = 10_000
 _READ_ROWS = 2_000
-
-
-def _decimals(_schema: Schema) -> Convert:
-    def check(value: Decimal) -> Decimal:
-        if len(value.as_tuple().digits) > PRECISION:
-            raise DataError(f"a decimal of more than {PRECISION} digits: {value}")
-        return value
-
-    return check
-
-
-_OUTWARD = Outward(_decimals, lambda _, pairs: pairs)
 
 
 class ParquetFormat(Format):
@@ -105,7 +90,7 @@ class _File:
 class _Writer(FileWriter):
     def __init__(self, out: Output, schema: Schema, codec: str) -> None:
         self._schema = pa.schema(arrow_fields(schema), metadata={SCHEMA_KEY: schema_json(schema)})
-        self._convert = _OUTWARD.of(schema)
+        self._convert = outward(schema)
         self._rows: list[Any] = []
         self._writer = pq.ParquetWriter(_File(out), self._schema, compression=codec)
 

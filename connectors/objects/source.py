@@ -46,26 +46,40 @@ class _Row(NamedTuple):
 
 
 class _Reading:
-    """A file that is being read, one record ahead, so that the last one is known as such."""
+    """A file that is being read, one record ahead, so that the last one is known as such.
+
+    What can be read of a damaged file comes before its error does.
+    """
 
     def __init__(self, item: Item, rows: Iterator[_Row], skip: int) -> None:
         self.item = item
         self._rows = rows
         self._number = sum(1 for _ in islice(rows, skip))
-        self._ahead = next(rows, None)
+        self._ahead: _Row | None = None
+        self._error: DataError | None = None
+        self._advance()
+
+    def _advance(self) -> None:
+        try:
+            self._ahead = next(self._rows, None)
+        except DataError as error:
+            self._ahead, self._error = None, error
 
     @property
     def at_end(self) -> bool:
-        """Whether all has been read."""
-        return self._ahead is None
+        """Whether all has been read, and could be."""
+        return self._ahead is None and self._error is None
 
     def take(self, count: int) -> list[SourceRecord]:
         """Return the next records with their offsets."""
+        if self._ahead is None and self._error is not None:
+            raise self._error
         taken: list[SourceRecord] = []
         while self._ahead is not None and len(taken) < count:
-            row, self._ahead = self._ahead, next(self._rows, None)
+            row = self._ahead
+            self._advance()
             self._number += 1
-            taken.append(self._record(row, done=self._ahead is None))
+            taken.append(self._record(row, done=self.at_end))
         return taken
 
     def _record(self, row: _Row, *, done: bool) -> SourceRecord:
@@ -192,7 +206,8 @@ class ObjectSourceTask(SourceTask):
             return None
         try:
             return _Reading(item, self._records(item), position)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            logger.warning("%s cannot be opened, is passed over: %s", item.info.name, error)
             return None
         except RetriableError:
             self._queue.appendleft(item)

@@ -58,7 +58,7 @@ class AvroFormat:
     ) -> Write:
         """Return what writes values."""
         parsed = self._parsed(registered, client)
-        convert = writer_of(schema, self._choices, self._branch)
+        convert = writer_of(schema, self._choices, lambda one: branch_of(one, self._choices))
         write_datum = fastavro.schemaless_writer
 
         def write(value: Any) -> bytes:
@@ -111,17 +111,18 @@ class AvroFormat:
             full_names(json.loads(text), None, named)
         return full_names(json.loads(registered.schema), None, named)
 
-    def _branch(self, schema: Schema) -> str:
-        """Return the name of a schema as a member of a union."""
-        if schema.type is Type.STRUCT:
-            return self._choices.full_name(schema) or f"{names.NAMESPACE}.{names.DEFAULT_NAME}"
-        if self._choices.is_enum(schema):
-            return (schema.parameters or {})[self._choices.enum_name]
-        if schema.type is Type.MAP and not self._choices.is_avro_map(schema):
-            return "array"
-        made = AvroSchemaWriter(Choices(metadata=False)).schema(schema)
-        members = made if isinstance(made, list) else [made]
-        return next(names.kind_of(one) for one in members if one != "null")
+
+def branch_of(schema: Schema, choices: Choices) -> str:
+    """Return the name of a schema as a member of a union."""
+    if schema.type is Type.STRUCT:
+        return choices.full_name(schema) or f"{names.NAMESPACE}.{names.DEFAULT_NAME}"
+    if choices.is_enum(schema):
+        return (schema.parameters or {})[choices.enum_name]
+    if schema.type is Type.MAP and not choices.is_avro_map(schema):
+        return "array"
+    made = AvroSchemaWriter(Choices(metadata=False)).schema(schema)
+    members = made if isinstance(made, list) else [made]
+    return next(names.kind_of(one) for one in members if one != "null")
 
 
 def _behind(data: bytes) -> BytesIO:
