@@ -191,13 +191,13 @@ def test_kill_nine_during_the_scan_and_behind_it(server: ServerProcess, tmp_path
         topic = Compacted(broker, "killed")
         for wanted in (60, 200):
             worker.start()
-            eventually(partial(topic.has, wanted))
+            eventually(partial(topic.has, wanted), 60)
             worker.kill()
         with worker:
             table.put_all(range(100), "new")
             for number in range(100, 110):
                 table.delete(number)
-            eventually(lambda: topic.has(0) and topic.rows == table.items())
+            eventually(lambda: topic.has(0) and topic.rows == table.items(), 60)
         topic.consumer.close()
 
 

@@ -345,10 +345,10 @@ def test_kill_nine_repeats_nothing(server: ServerProcess, tmp_path: Path) -> Non
         worker = ConnectProcess(tmp_path, broker.bootstrap_servers, {"killed": config})
         for kill in range(1, 3):
             worker.start()
-            eventually(partial(more_than, kill * 6))
+            eventually(partial(more_than, kill * 6), 60)
             worker.kill()
         with worker:
-            eventually(lambda: len(bucket.names()) == count // 75)
+            eventually(lambda: len(bucket.names()) == count // 75, 60)
     found = [json.loads(line)["n"] for name in bucket.names() for line in
              bucket.get(name).splitlines()]  # fmt: skip
     assert found == list(range(count))
