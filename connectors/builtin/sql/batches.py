@@ -43,7 +43,7 @@ class Batch:
         group = self._groups.get(target.table)
         if group is None:
             group = self._groups[target.table] = _Group(self._mode)
-        if row.deletes:
+        if row.shape.deletes:
             self._delete(group, row, target)
             return
         if group.target is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aliran.connectors.builtin.sql.sink_config import SqlSinkConfig
 from aliran.connectors.data.builder import SchemaBuilder
@@ -13,6 +13,9 @@ from aliran.connectors.data.schema import Schema, Type, type_of
 from aliran.connectors.data.struct import Struct
 from aliran.connectors.errors import DataError
 from aliran.connectors.records import SinkRecord
+
+if TYPE_CHECKING:
+    from aliran.connectors.builtin.sql.tables import Target
 
 _MOST = 1000  # schemas that are remembered
 _KAFKA = ("__connect_topic", "__connect_partition", "__connect_offset")
@@ -46,9 +49,10 @@ class Shape:
         key_count: How many columns are the key's.
         places: Where the values of the columns behind the key stand in the record's value; None if
             that does not say it all, because a field has a default, or there is no schema.
+        deletes: Whether such records delete rows.
     """
 
-    __slots__ = ("columns", "key_count", "keys", "places", "schemas", "table")
+    __slots__ = ("columns", "deletes", "key_count", "keys", "places", "schemas", "table")
 
     def __init__(
         self,
@@ -56,6 +60,8 @@ class Shape:
         keys: Sequence[tuple[str, Schema]],
         rest: Sequence[tuple[str, Schema]],
         places: Sequence[int] | None = None,
+        *,
+        deletes: bool = False,
     ) -> None:
         both = [*keys, *rest]
         self.table = table
@@ -64,6 +70,7 @@ class Shape:
         self.columns: tuple[str, ...] = tuple(name for name, _ in both)
         self.schemas: tuple[Schema, ...] = tuple(schema for _, schema in both)
         self.places = places
+        self.deletes = deletes
 
 
 @dataclass(slots=True)
@@ -74,13 +81,13 @@ class Row:
         record: The record.
         shape: Its columns; those of the key only, where the row is deleted.
         values: A value for each column.
-        deletes: Whether it deletes the row.
+        target: Where they go; None if there is nothing to be done.
     """
 
     record: SinkRecord
     shape: Shape
     values: list[Any]
-    deletes: bool
+    target: Target | None = None
 
 
 def place_of(record: SinkRecord) -> str:
@@ -141,7 +148,7 @@ class RowMaker:
         else:
             shape = self._shape(record, key_schema, value_schema)
             self._last = (record.topic, key_schema, value_schema, shape)
-        return Row(record, shape, self._values(record, shape), False)
+        return Row(record, shape, self._values(record, shape))
 
     def _shape(self, record: SinkRecord, key: Schema | None, value: Schema | None) -> Shape:
         at = (record.topic, key, value)
@@ -158,7 +165,7 @@ class RowMaker:
                 record, "therefore requires records with a non-null value, but found a null",
             )  # fmt: skip
         shape = self._shape(record, _schema(record.key_schema, record.key), None)
-        return Row(record, shape, self._key_values(record, shape.keys), True)
+        return Row(record, shape, self._key_values(record, shape.keys))
 
     def _refused(self, record: SinkRecord, why: str) -> DataError:
         config = self._config
@@ -173,7 +180,7 @@ class RowMaker:
         table = table_of(name)
         keys = self._key_fields(record, key, value)
         if value is None:
-            return Shape(table, keys, ())
+            return Shape(table, keys, (), deletes=True)
         names = {name for name, _ in keys}
         rest = [
             one

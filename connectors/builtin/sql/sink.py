@@ -207,12 +207,13 @@ class SqlSinkTask(SinkTask):
     def _row(self, record: SinkRecord) -> Row:
         """Return the row of a record, its values as the driver takes them."""
         row = self._rows.row(record)
-        target = self._tables.target(row.shape)
-        for number in target.binds:
-            value = row.values[number]
-            binder = target.binders[number]
-            if value is not None and binder is not None:
-                row.values[number] = binder(value)
+        target = row.target = self._tables.target(row.shape)
+        if target is not None:
+            for number in target.binds:
+                value = row.values[number]
+                binder = target.binders[number]
+                if value is not None and binder is not None:
+                    row.values[number] = binder(value)
         return row
 
     def _write(self, rows: Sequence[Row]) -> None:
@@ -242,7 +243,8 @@ class SqlSinkTask(SinkTask):
     def _transaction(self, rows: Sequence[Row], ends: Mapping[TopicPartition, int]) -> None:
         batch = Batch(self._config.insert_mode)
         for row in rows:
-            batch.add(row, self._tables.target(row.shape))
+            if row.target is not None:
+                batch.add(row, row.target)
         self._writer.begin()
         with self._database.connection().begin():
             for mode, target, values in batch.steps():

@@ -63,8 +63,11 @@ class Tables:
         self._columns.clear()
         self._targets.clear()
 
-    def target(self, shape: Shape) -> Target:
+    def target(self, shape: Shape) -> Target | None:
         """Return where records of a shape go; makes and widens the table where that is allowed.
+
+        Returns:
+            None if rows are to be deleted from a table that is still to be made.
 
         Raises:
             ConnectError: The table is missing, lacks a column, or a column cannot hold a field.
@@ -73,11 +76,15 @@ class Tables:
         if found is None:
             if len(self._targets) > 1000:
                 self._targets.clear()
-            found = self._targets[shape] = self._find(shape.table, shape)
+            found = self._find(shape.table, shape)
+            if found is not None:
+                self._targets[shape] = found
         return found
 
-    def _find(self, table: TableName, shape: Shape) -> Target:
+    def _find(self, table: TableName, shape: Shape) -> Target | None:
         columns = self._columns.get(table) or self._read(table)
+        if not columns and shape.deletes and self._config.auto_create:
+            return None  # the key alone does not say what the table is to be
         if not columns:
             self._create(table, shape)
             columns = self._read(table)
