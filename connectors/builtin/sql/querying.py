@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection, CursorResult
 
 from aliran.connectors.builtin.sql import moments
 from aliran.connectors.builtin.sql.connection import Database
+from aliran.connectors.builtin.sql.partitions import QUERY_PARTITION, number_of, partition_of
 from aliran.connectors.builtin.sql.query_columns import columns_of
 from aliran.connectors.builtin.sql.reading import Reader, Reading, moment_reader
 from aliran.connectors.builtin.sql.source_config import SqlSourceConfig
@@ -28,22 +29,12 @@ from aliran.connectors.builtin.sql.types import Column, Kind
 from aliran.connectors.data.builder import SchemaBuilder
 from aliran.connectors.data.schema import Schema
 from aliran.connectors.data.struct import Struct
-from aliran.connectors.errors import ConnectError, DataError
+from aliran.connectors.errors import ConnectError
 from aliran.connectors.records import SourceRecord
 
 _COLON = re.compile(r"(?<![:\w\\]):(?=\w)")
 _TIME, _NUMBER = "aliran_time", "aliran_number"
 _LATEST = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
-
-
-def partition_of(schema: str | None, table: str, *, bulk: bool) -> dict[str, str]:
-    """Return the source partition of a table, as Confluent's connector has it."""
-    if bulk:
-        return {"table": table}
-    return {"protocol": "1", "table": f"{schema}.{table}" if schema else table}
-
-
-QUERY_PARTITION = {"query": "query"}
 
 
 class Querier:
@@ -373,15 +364,15 @@ class Querier:
             return [None] * len(rows)
         if mode == "incrementing":
             found: list[Mapping[str, int] | None] = [
-                {"incrementing": _number(row[-1], self.name)} for row in rows
+                {"incrementing": number_of(row[-1], self.name)} for row in rows
             ]
-            self._number = _number(rows[-1][-1], self.name)
+            self._number = number_of(rows[-1][-1], self.name)
             return found
         moment = self._frame_of().moment
         if mode == "timestamp+incrementing":
             found = []
             for row in rows:
-                self._time, self._number = moment(row[-2]), _number(row[-1], self.name)
+                self._time, self._number = moment(row[-2]), number_of(row[-1], self.name)
                 found.append({**moments.to_offset(self._time), "incrementing": self._number})
             return found
         return self._times(rows)
@@ -403,12 +394,3 @@ class Querier:
 def _plain(text: str) -> str:
     """Return a text in which no colon marks a parameter."""
     return _COLON.sub(r"\\:", text)
-
-
-def _number(value: Any, name: str) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"the incrementing column of {name} has the value {value!r}, which is no whole number"
-        ) from None

@@ -16,7 +16,12 @@ from aliran.connectors.api.connector import SourceConnector
 from aliran.connectors.api.function_tasks import Retry
 from aliran.connectors.api.tasks import SourceTask
 from aliran.connectors.builtin.sql.connection import Database, Fault, fault_of, reason_of
-from aliran.connectors.builtin.sql.querying import QUERY_PARTITION, Querier, partition_of
+from aliran.connectors.builtin.sql.partitions import (
+    QUERY_PARTITION,
+    check_offsets,
+    partition_of,
+)
+from aliran.connectors.builtin.sql.querying import Querier
 from aliran.connectors.builtin.sql.source_config import SqlSourceConfig
 from aliran.connectors.config.definition import ConfigDef, ConfigValue
 from aliran.connectors.config.typed import definition_of, instance_of
@@ -29,7 +34,6 @@ TABLES = "aliran.sql.tables"
 """What the connector tells its tasks: schemas and names of their tables, as JSON."""
 
 Table = tuple[str | None, str]
-_OFFSETS = {"incrementing", "timestamp", "timestamp_nanos"}
 
 
 def wanted_tables(config: SqlSourceConfig, database: Database) -> list[Table]:
@@ -161,19 +165,7 @@ class SqlSourceConnector(SourceConnector):
         offsets: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]],
     ) -> bool:
         """Check partitions and offsets."""
-        for partition, offset in offsets:
-            keys = set(partition)
-            if keys not in ({"protocol", "table"}, {"table"}, {"query"}):
-                raise ConnectError(
-                    f"the partition {dict(partition)} is not of the form "
-                    f"{partition_of('schema', 'table', bulk=False)} or {QUERY_PARTITION}"
-                )
-            for name, value in (offset or {}).items():
-                if name not in _OFFSETS or type(value) is not int:
-                    raise ConnectError(
-                        f"the offset {dict(offset or {})} is not of whole numbers for "
-                        f"{', '.join(sorted(_OFFSETS))}"
-                    )
+        check_offsets(offsets)
         return True
 
 

@@ -23,7 +23,8 @@ def named(number: int, name: str | None) -> bytes | None:
 def test_rows_are_added_changed_and_removed(connect: Connect, place: Place) -> None:
     topic = f"changes-{place.name}"
     produce(connect, topic, [
-        (key(8), None), (key(1), named(1, "one")), (key(2), named(2, "two")), (key(3), named(3, None)),
+        (key(8), None),
+        (key(1), named(1, "one")), (key(2), named(2, "two")), (key(3), named(3, None)),
         (key(1), named(1, "ein's")), (key(2), None), (key(4), None), (key(4), named(4, "four")),
         (key(3), None), (key(3), named(3, "drei")),
     ])  # fmt: skip
