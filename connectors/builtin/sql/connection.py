@@ -248,6 +248,20 @@ class Database:
                 cursor.execute(f"SET {name} = '{zone}'")
             raw.commit()
 
+    def reachable(self) -> bool:
+        """Connect; return false for a file that another process holds, perhaps the connector's own.
+
+        Raises:
+            ConnectError: The database cannot be used.
+        """
+        try:
+            self.connection()
+        except RetriableError as error:
+            if self.backend == "duckdb" and "lock" in str(error):
+                return False
+            raise
+        return True
+
     def rollback(self) -> None:
         """Undo what is not committed; a connection that is gone is let go of."""
         connection = self._connection

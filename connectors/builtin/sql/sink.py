@@ -68,7 +68,7 @@ class SqlSinkConnector(SinkConnector):
         """
         database = Database(instance_of(SqlSinkConfig, given))
         try:
-            database.connection()
+            database.reachable()
         finally:
             database.close()
 

@@ -150,7 +150,8 @@ class SqlSourceConnector(SourceConnector):
         config = instance_of(SqlSourceConfig, given)
         database = Database(config, config.isolation)
         try:
-            database.connection()
+            if not database.reachable():
+                return
             tables: list[Table] = [] if config.query else wanted_tables(config, database)
             for table in [None] if config.query else tables:
                 Querier(config, database, table, None).check()
