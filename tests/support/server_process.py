@@ -120,6 +120,10 @@ class ServerProcess:
             probe.settimeout(1)
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    def set(self, name: str, value: str) -> None:
+        """Set a variable of its environment, before it starts."""
+        self._environment[name] = value
+
     def stop(self) -> None:
         """End it with SIGTERM, after half a minute with SIGKILL."""
         self._end(signal.SIGTERM)
