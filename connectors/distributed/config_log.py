@@ -50,7 +50,7 @@ class Connectors:
     """What the topic says. Kafka: `ClusterConfigState`.
 
     Attributes:
-        offset: How far it was read: the offset of the last record.
+        offset: How far it was read: the offset behind the last record; -1 for nothing.
         configs: Configurations by connector, with placeholders.
         targets: States that are wanted.
         tasks: Configurations of tasks that count, by connector.
@@ -232,7 +232,7 @@ class ConfigLog:
             text, found = "", None
         with self._lock:
             told = self._take(text, found)
-            self._state.offset = offset
+            self._state.offset = offset + 1
         if told is not None and self._read:
             told()
 

@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +94,7 @@ class DistributedHerder(Herder):
         self._leader_url = ""
         self._owners: dict[Unit, str] = {}
         self._joined = threading.Event()
+        self._senders = ThreadPoolExecutor(1, thread_name_prefix="aliran-tasks")
         self._thread = threading.Thread(target=self._run, name="aliran-herder", daemon=True)
 
     @property
@@ -267,11 +269,20 @@ class DistributedHerder(Herder):
         wanted = self._life.wanted_tasks(name, entry)
         if wanted is None:
             return
+        tasks = self._publisher.tasks_of(entry, wanted)
+        # Not on this thread: a leader that waits for us to join again would wait for ever.
+        self._senders.submit(self._tell_tasks, name, tasks, always)
+
+    def _tell_tasks(self, name: str, tasks: Sequence[Mapping[str, str]], always: bool) -> None:
         try:
-            self._publisher.publish(name, entry, wanted, always=always)
+            self._publisher.publish(name, tasks, always=always)
         except AliranError as error:
+            if self._closing.is_set():
+                return
             logger.warning("the tasks of %s are not known yet: %s; trying again", name, error)
-            self._after(1.0, lambda: self._publish(name, always=always))
+            self._soon(lambda: self._after(1.0, lambda: self._publish(name, always=always)))
+        except Exception:
+            logger.exception("the tasks of %s could not be made known", name)
 
     def _send_tasks(self, name: str, tasks: Sequence[Mapping[str, str]]) -> None:
         """Write the tasks of a connector, or have the leader write them."""
@@ -532,6 +543,7 @@ class DistributedHerder(Herder):
             self._soon(lambda: self._work.stop(self._work.units(), self._entries)).wait(_WAIT_S)
         self._member.close()
         self._closing.set()
+        self._senders.shutdown(wait=False, cancel_futures=True)
         if self._thread.is_alive():
             self._thread.join()
         self.configs.close()

@@ -41,7 +41,7 @@ logger: logging.Logger = logging.getLogger("aliran.connectors")
 
 _RETRY_S = 0.3
 _TICK_S = 0.05
-_LOST = {ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.ILLEGAL_GENERATION}
+_AGAIN = {ErrorCode.ILLEGAL_GENERATION, ErrorCode.REBALANCE_IN_PROGRESS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,13 +276,14 @@ class Membership:
         return answer
 
     def _note_contact(self, answer: Any) -> None:
-        if answer.error_code not in _LOST:
+        if answer.error_code != ErrorCode.UNKNOWN_MEMBER_ID:
             self._last_contact = time.monotonic()
 
     def _check(self, code: int, doing: str) -> None:
-        if code in _LOST:
+        if code == ErrorCode.UNKNOWN_MEMBER_ID:
             self._lose()
-        if code in _LOST or code == ErrorCode.REBALANCE_IN_PROGRESS:
+        # With another generation we are still a member: the group has changed again meanwhile.
+        if code == ErrorCode.UNKNOWN_MEMBER_ID or code in _AGAIN:
             raise _RejoinError(f"{doing}: {ErrorCode.of(code).text}")
         check(code, doing)
 

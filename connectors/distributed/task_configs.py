@@ -31,23 +31,32 @@ class TaskPublisher:
         self._configs = configs
         self._send = send
 
-    def publish(
-        self, name: str, entry: Entry, wanted: Sequence[dict[str, str]], *, always: bool
-    ) -> None:
+    def tasks_of(self, entry: Entry, wanted: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+        """Return configurations of tasks as all workers may read them.
+
+        Args:
+            entry: The connector's entry.
+            wanted: Configurations of its tasks, resolved.
+        """
+        task_class = _task_class(entry)
+        return [
+            {**self._with_placeholders(entry.config, one), "task.class": task_class}
+            for one in wanted
+        ]
+
+    def publish(self, name: str, tasks: Tasks, *, always: bool) -> None:
         """Make tasks known, if they are others than those that are.
 
         Args:
             name: The connector.
-            entry: Its entry.
-            wanted: Configurations of its tasks, resolved.
+            tasks: What `tasks_of` gave.
             always: Whether they are written anyway: the connector's own options have changed.
 
         Raises:
             AliranError: They could not be written.
         """
-        tasks = [self._with_placeholders(entry.config, one) for one in wanted]
         state = self._configs.state()
-        same = state.tasks.get(name) == tasks and name not in state.inconsistent
+        same = state.tasks.get(name) == list(tasks) and name not in state.inconsistent
         if always or not same:
             self._send(name, tasks)
 
@@ -72,3 +81,12 @@ class TaskPublisher:
             except ConfigError:
                 found.append(dict(one))  # starting the task says what is wrong
         return found
+
+
+def _task_class(entry: Entry) -> str:
+    """Return the class of the tasks; by Kafka's name where Kafka's workers have it, too."""
+    name = entry.plugin.name
+    if name.startswith("org.apache.kafka."):
+        return name.removesuffix("Connector") + "Task"
+    task_class = entry.plugin.make().task_class()
+    return f"{task_class.__module__}.{task_class.__qualname__}"

@@ -18,6 +18,9 @@ from broker_process import safe_port
 from jvm_programs import QUICK, class_path_of
 
 _POM = Path(__file__).parents[1] / "compat" / "jvm" / "worker" / "pom.xml"
+CLASS_PATH_PROBLEMS = (RuntimeError, subprocess.TimeoutExpired)
+"""What `start` raises where Maven cannot bring the jars."""
+
 _CLI = "org.apache.kafka.connect.cli."
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -162,3 +165,18 @@ def test_offsets_are_shared(workers: Callable[[], Workers], tmp_path: Path) -> N
     assert "reset successfully" in done.json()["message"]
     for rest in (first, second):
         eventually(lambda rest=rest: rest.get("/connectors/in/offsets").json()["offsets"] == [])
+
+
+def test_nothing_is_lost_while_workers_are_killed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "tests.connectors.proof.cluster",
+            "--seconds", "6", "--connectors", "3", "--every", "3",
+        ],
+        cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["kills"] >= 2
+    assert figures["lost"] == 0
+    assert figures["rest"]["200"] > 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.connectors.conftest import Connect, eventually
-from tests.support.connect_process import ConnectProcess
+from connect_process import ConnectProcess
 
 from aliran.broker.embedded import EmbeddedBroker
 
