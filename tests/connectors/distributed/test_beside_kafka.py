@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,9 @@ def test_workers_of_both_kinds_share_connectors(
     with DistributedServer(OURS, broker=broker) as server:
         ours = server.url.removeprefix("http://")
         for url in (jvm.url, server.url):  # theirs leads, and gives half of the work to ours
-            eventually(lambda url=url: work(url) == {theirs: 4, ours: 4})
+            eventually(partial(lambda one: work(one) == {theirs: 4, ours: 4}, url))
         for number, url in enumerate((jvm.url, server.url)):
-            assert eventually(lambda n=number, url=url: put(url, tmp_path, f"d{n}")) == 201
+            assert eventually(partial(put, url, tmp_path, f"d{number}")) == 201
         eventually(lambda: sum(work(server.url).values()) == 12)
         assert httpx.put(f"{server.url}/connectors/c0/pause", timeout=60).status_code == 202
         offsets = f"{jvm.url}/connectors/c1/offsets"

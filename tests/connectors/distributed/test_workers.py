@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,11 @@ def test_any_worker_takes_requests(workers: Callable[[], Workers], tmp_path: Pat
         found = answer.json()
         return [one["state"] for one in (found["connector"], *found["tasks"])]
 
+    def await_states(rest: httpx.Client, wanted: list[str]) -> None:
+        eventually(lambda: states(rest, "c0") == wanted)
+
     for rest in rests:
-        eventually(lambda rest=rest: states(rest, "c0") == ["RUNNING", "RUNNING"])
+        await_states(rest, ["RUNNING", "RUNNING"])
     for rest, verb, wanted in (
         (rests[0], "pause", ["PAUSED", "PAUSED"]),
         (rests[1], "resume", ["RUNNING", "RUNNING"]),
@@ -134,16 +138,16 @@ def test_any_worker_takes_requests(workers: Callable[[], Workers], tmp_path: Pat
     ):
         assert rest.put(f"/connectors/c0/{verb}").is_success
         for one in rests:
-            eventually(lambda one=one, wanted=wanted: states(one, "c0") == wanted)
+            await_states(one, wanted)
     for rest in rests:
         assert rest.post("/connectors/c0/tasks/0/restart").status_code == 204
         plan = rest.post("/connectors/c0/restart?includeTasks=true")
         assert plan.status_code == 202
         assert plan.json()["tasks"][0]["state"] == "RESTARTING"
-        eventually(lambda rest=rest: states(rest, "c0") == ["RUNNING", "RUNNING"])
+        await_states(rest, ["RUNNING", "RUNNING"])
     assert rests[1].delete("/connectors/c1").status_code == 204
     for rest in rests:
-        eventually(lambda rest=rest: rest.get("/connectors").json() == ["c0"])
+        eventually(partial(lambda one: one.get("/connectors").json() == ["c0"], rest))
         assert rest.get("/connectors/c1/status").status_code == 404
 
 
@@ -164,7 +168,8 @@ def test_offsets_are_shared(workers: Callable[[], Workers], tmp_path: Path) -> N
     )
     assert "reset successfully" in done.json()["message"]
     for rest in (first, second):
-        eventually(lambda rest=rest: rest.get("/connectors/in/offsets").json()["offsets"] == [])
+        path = "/connectors/in/offsets"
+        eventually(partial(lambda one: one.get(path).json()["offsets"] == [], rest))
 
 
 def test_nothing_is_lost_while_workers_are_killed(tmp_path: Path) -> None:

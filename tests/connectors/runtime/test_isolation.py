@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.connectors.conftest import Connect, eventually
 from connect_process import ConnectProcess
+from tests.connectors.conftest import Connect, eventually
 
 from aliran.broker.embedded import EmbeddedBroker
 
