@@ -106,7 +106,9 @@ def _records(address: str, topic: str) -> list[list[str | None]]:
         for one in consumer.consume(500, 0.2):
             assert one.error() is None
             key, value = one.key(), one.value()
-            found.append([key and key.decode(), None if value is None else value.decode()])
+            found.append(
+                [None if key is None else key.decode(), None if value is None else value.decode()]
+            )
     consumer.close()
     return found
 

@@ -167,8 +167,8 @@ def test_offsets_are_shared(workers: Callable[[], Workers], tmp_path: Path) -> N
         lambda: (answer := second.delete("/connectors/in/offsets")).is_success and answer
     )
     assert "reset successfully" in done.json()["message"]
+    path = "/connectors/in/offsets"
     for rest in (first, second):
-        path = "/connectors/in/offsets"
         eventually(partial(lambda one: one.get(path).json()["offsets"] == [], rest))
 
 
