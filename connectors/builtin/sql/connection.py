@@ -6,7 +6,6 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,6 +14,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
+from aliran.connectors.builtin.sql.faults import Fault, fault_of, reason_of
 from aliran.connectors.builtin.sql.types import Column, of_name, of_sqlalchemy
 from aliran.connectors.builtin.sql.urls import url_of
 from aliran.connectors.config.definition import Importance
@@ -73,76 +73,6 @@ class ConnectionConfig:
         Literal["always", "never"],
         Option("Whether names are quoted where that matters.", group="Database"),
     ] = "always"
-
-
-class Fault(Enum):
-    """What an error of the database means."""
-
-    LOST = auto()  # the connection is gone
-    BUSY = auto()  # the same statement may work later
-    STALE = auto()  # a table or column is no longer there
-    FORBIDDEN = auto()  # whatever the data
-    DATA = auto()  # this data is refused
-
-
-_STATES: dict[str, Fault] = {
-    "08": Fault.LOST, "57P": Fault.LOST, "53": Fault.BUSY,
-    "40": Fault.BUSY, "55P03": Fault.BUSY, "57014": Fault.BUSY, "25006": Fault.BUSY,
-    "42P01": Fault.STALE, "42703": Fault.STALE, "3F000": Fault.STALE,
-    "42501": Fault.FORBIDDEN, "28": Fault.FORBIDDEN, "3D000": Fault.FORBIDDEN,
-}  # fmt: skip
-_NUMBERS: dict[int, Fault] = {
-    1205: Fault.BUSY, 1213: Fault.BUSY, 1020: Fault.BUSY, 1290: Fault.BUSY, 1040: Fault.BUSY,
-    1053: Fault.LOST, 1927: Fault.LOST, 2002: Fault.LOST, 2003: Fault.LOST, 2006: Fault.LOST,
-    2013: Fault.LOST, 2055: Fault.LOST,
-    1146: Fault.STALE, 1054: Fault.STALE, 1049: Fault.FORBIDDEN,
-    1044: Fault.FORBIDDEN, 1045: Fault.FORBIDDEN, 1142: Fault.FORBIDDEN, 1143: Fault.FORBIDDEN,
-}  # fmt: skip
-_TEXTS = (
-    ("database is locked", Fault.BUSY), ("database table is locked", Fault.BUSY),
-    ("could not set lock on file", Fault.BUSY), ("transaction conflict", Fault.BUSY),
-    ("write-write conflict", Fault.BUSY), ("conflict on tuple", Fault.BUSY),
-    ("deadlock", Fault.BUSY), ("no such table", Fault.STALE), ("no such column", Fault.STALE),
-    ("has no column named", Fault.STALE), ("readonly database", Fault.FORBIDDEN),
-    ("authentication failed", Fault.FORBIDDEN), ('" does not exist', Fault.FORBIDDEN),
-    ("unable to open database", Fault.FORBIDDEN),
-)  # fmt: skip
-
-
-def fault_of(error: BaseException, engine: Engine) -> Fault:
-    """Return what an error of a driver, wrapped by SQLAlchemy or not, means."""
-    original = error.orig if isinstance(error, exc.DBAPIError) else error
-    assert original is not None
-    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
-        return Fault.LOST
-    state = getattr(original, "sqlstate", None) or ""
-    for length in (5, 3, 2):
-        if found := _STATES.get(state[:length]):
-            return found
-    if isinstance(original, OSError):
-        return Fault.LOST
-    number = original.args[0] if original.args else None
-    if isinstance(number, int):
-        if (known := _NUMBERS.get(number)) is not None:
-            return known
-        if type(original).__name__ == "InterfaceError":
-            return Fault.LOST
-    text = str(original).lower()
-    for part, meaning in _TEXTS:
-        if part in text:
-            return meaning
-    if engine.dialect.is_disconnect(original, None, None):  # type: ignore[arg-type]
-        return Fault.LOST
-    lost = engine.dialect.name == "postgresql" and not state
-    return Fault.LOST if lost and type(original).__name__ == "OperationalError" else Fault.DATA
-
-
-def reason_of(error: BaseException) -> str:
-    """Return the database's own words, on one line, without the statement."""
-    original = error.orig if isinstance(error, exc.DBAPIError) else error
-    if original is not None and len(original.args) == 2 and isinstance(original.args[0], int):
-        return f"{original.args[1]} ({original.args[0]})"
-    return " ".join(str(original).split())
 
 
 class Database:

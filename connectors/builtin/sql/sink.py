@@ -9,7 +9,8 @@ from typing import Any
 from aliran.connectors.api.connector import SinkConnector
 from aliran.connectors.api.tasks import SinkTask
 from aliran.connectors.builtin.sql.batches import Batch
-from aliran.connectors.builtin.sql.connection import Database, Fault, fault_of, reason_of
+from aliran.connectors.builtin.sql.connection import Database
+from aliran.connectors.builtin.sql.faults import Fault, fault_of, reason_of
 from aliran.connectors.builtin.sql.offsets_table import OffsetsTable
 from aliran.connectors.builtin.sql.rows import Row, RowMaker, place_of
 from aliran.connectors.builtin.sql.sink_config import SqlSinkConfig
@@ -226,9 +227,12 @@ class SqlSinkTask(SinkTask):
         except ConnectError:
             raise
         except Exception as error:
-            self._writer.forget()
+            outdated = self._writer.forget()
             if fault_of(error, self._database.engine) is not Fault.DATA:
                 raise
+            if len(rows) == 1 and outdated:
+                self._write(rows)
+                return
             if len(rows) == 1:
                 self._report(rows[0].record, ConnectError(reason_of(error)))
                 return

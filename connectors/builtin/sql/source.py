@@ -15,7 +15,8 @@ from sqlalchemy import exc
 from aliran.connectors.api.connector import SourceConnector
 from aliran.connectors.api.function_tasks import Retry
 from aliran.connectors.api.tasks import SourceTask
-from aliran.connectors.builtin.sql.connection import Database, Fault, fault_of, reason_of
+from aliran.connectors.builtin.sql.connection import Database
+from aliran.connectors.builtin.sql.faults import Fault, fault_of, reason_of
 from aliran.connectors.builtin.sql.partitions import (
     QUERY_PARTITION,
     check_offsets,

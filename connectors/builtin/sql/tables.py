@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 
 from aliran.connectors.builtin.sql.binding import Binder, Binding
-from aliran.connectors.builtin.sql.connection import Database, Fault, fault_of, reason_of
+from aliran.connectors.builtin.sql.connection import Database
+from aliran.connectors.builtin.sql.faults import Fault, fault_of, reason_of
 from aliran.connectors.builtin.sql.rows import UNKNOWN, Shape, TableName
 from aliran.connectors.builtin.sql.sink_config import SqlSinkConfig
 from aliran.connectors.builtin.sql.statements import Statements

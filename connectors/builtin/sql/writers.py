@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -27,8 +28,12 @@ class Writer(Protocol):
         """Take note that a transaction begins."""
         ...
 
-    def forget(self) -> None:
-        """Take note that the connection is another, or its transaction was undone."""
+    def forget(self) -> bool:
+        """Take note that the connection is another, or its transaction was undone.
+
+        Returns:
+            Whether anything was kept from earlier transactions, and may have been out of date.
+        """
         ...
 
 
@@ -72,8 +77,9 @@ class ManyWriter:
     def begin(self) -> None:
         """Do nothing: nothing is kept."""
 
-    def forget(self) -> None:
-        """Do nothing: nothing is kept."""
+    def forget(self) -> bool:
+        """Return that nothing is kept."""
+        return False
 
 
 class CopyWriter:
@@ -84,6 +90,7 @@ class CopyWriter:
         self._statements = statements
         self._stages: dict[tuple[str, tuple[str, ...]], str] = {}
         self._used: set[str] = set()  # in this transaction, whose end makes them empty
+        self._fresh = 0  # how many were made in it
 
     def write(self, mode: str, target: Target, rows: Sequence[Sequence[Any]]) -> None:
         """Write rows."""
@@ -112,9 +119,12 @@ class CopyWriter:
         at = (target.table, target.names)
         stage = self._stages.get(at)
         if stage is None:
-            stage = self._stages[at] = f"aliran_stage_{len(self._stages)}"
+            name = hashlib.md5(repr(at).encode(), usedforsecurity=False).hexdigest()
+            self._fresh += 1
+            stage = self._stages[at] = f"pg_temp.aliran_{name}"
+            cursor.execute(f"DROP TABLE IF EXISTS {stage}")  # the table may have other types now
             statement = (
-                f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} ON COMMIT DELETE ROWS AS "
+                f"CREATE TEMPORARY TABLE {stage} ON COMMIT DELETE ROWS AS "
                 f"SELECT {columns} FROM {target.table} WITH NO DATA"
             )
             cursor.execute(statement.replace("%%", "%"))
@@ -123,10 +133,14 @@ class CopyWriter:
     def begin(self) -> None:
         """Take note that the temporary tables are empty."""
         self._used.clear()
+        self._fresh = 0
 
-    def forget(self) -> None:
+    def forget(self) -> bool:
         """Make the temporary tables anew."""
+        old = len(self._stages) > self._fresh
         self._stages.clear()
+        self._fresh = 0
+        return old
 
 
 class UnnestWriter(ManyWriter):

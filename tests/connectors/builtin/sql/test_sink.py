@@ -164,3 +164,17 @@ def test_offsets_in_the_target_count_not_those_of_the_group(connect: Connect, pl
     connect.rest.put(f"/connectors/{topic}/resume")
     eventually(lambda: len(place.rows("SELECT id FROM once")) == 8)
     connect.rest.delete(f"/connectors/{topic}")
+
+
+def test_a_column_that_was_widened_takes_more(connect: Connect, pg: Place) -> None:
+    pg.run("CREATE TABLE wide (id int PRIMARY KEY, name varchar(5))")
+    produce(connect, "wide", [(None, named(1, "too long")), (None, named(2, "short"))])
+    sink(connect, pg, "wide", insert__mode="upsert", pk__mode="record_value", pk__fields="id",
+         errors__tolerance="all")  # fmt: skip
+    eventually(lambda: pg.rows("SELECT id FROM wide") == [(2,)])
+
+    pg.run("ALTER TABLE wide ALTER name TYPE text")
+    produce(connect, "wide", [(None, named(3, "no longer too long"))])
+
+    eventually(lambda: pg.rows("SELECT id FROM wide ORDER BY id") == [(2,), (3,)])
+    connect.rest.delete("/connectors/wide")
