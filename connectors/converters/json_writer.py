@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from aliran.connectors.data import logical
@@ -99,16 +99,17 @@ class JsonWriter:
         return write
 
     def _structs(self, schema: Schema) -> Writer:
-        fields = [(f"{quoted(self.name_of(f.name))}:", self.of(f.schema)) for f in schema.fields]
+        fields = [
+            (quoted(self.name_of(f.name)), f.schema, self.of(f.schema)) for f in schema.fields
+        ]
+        row = _row_writer(fields)
 
         def write(value: Any) -> str:
             if not isinstance(value, Struct):
                 raise _refused(schema.type, value)
             if value.schema is not schema and value.schema != schema:
                 raise DataError("Mismatching schema.")
-            pairs = zip(fields, value.values, strict=True)
-            parts = [name + put(one) for (name, put), one in pairs]
-            return "{" + ",".join(parts) + "}"
+            return row(value.values)
 
         return write
 
@@ -147,6 +148,30 @@ class JsonWriter:
             raise DataError("Mismatching schema.")
         as_object = all(isinstance(key, str) for key in value)
         return _map(value, self._plain, self._plain, as_object=as_object)
+
+
+def _row_writer(fields: Sequence[tuple[str, Schema, Writer]]) -> Writer:
+    """Return a function, put together for these fields, that writes the values of a struct.
+
+    Integers and texts, which most fields are, take no call of a writer.
+    """
+    names: dict[str, Any] = {"quoted": quoted}
+    parts = [repr("{")]
+    for place, (name, schema, writer) in enumerate(fields):
+        names[f"w{place}"] = writer
+        value = f"w{place}(v{place})"
+        if schema.name not in logical.FROM_LOGICAL:
+            if schema.type in BITS:
+                value = f"v{place} if type(v{place}) is int else {value}"
+            elif schema.type is Type.STRING:
+                value = f"quoted(v{place}) if type(v{place}) is str else {value}"
+        parts += [repr(f"{',' if place else ''}{name}:"), f"f'{{{value}}}'"]
+    parts.append(repr("}"))
+    given = ", ".join(f"v{place}" for place in range(len(fields)))
+    unpack = f"    [{given}] = values\n"
+    exec(f"def row(values):\n{unpack}    return (\n{' '.join(parts)})\n", names)
+    row: Writer = names["row"]
+    return row
 
 
 def _quickly(schema: Schema, slowly: Writer) -> Writer:

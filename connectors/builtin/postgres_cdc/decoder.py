@@ -95,6 +95,7 @@ class Decoder:
         self._layouts = layouts
         self._hooks = hooks
         self._partition: Mapping[str, Any] = {"server": config.topic_prefix}
+        self._with_blocks = config.provide_transaction_metadata
         self._skipped = {one.strip() for one in config.skipped_operations}
         self._wants_message = selector(
             "message.prefix", config.message_prefix_include_list, config.message_prefix_exclude_list
@@ -179,7 +180,7 @@ class Decoder:
 
     def _block(self, collection: str, out: Out, *, shown: bool) -> Struct | None:
         """Return the `transaction` block of a change, after BEGIN if it is the first."""
-        if not self._config.provide_transaction_metadata:
+        if not self._with_blocks:
             return None
         if self._transaction is None:
             position = self.position
@@ -291,24 +292,20 @@ class Decoder:
     ) -> None:
         if not table.shown or op in self._skipped:
             return
-        transaction = self._block(table.name, out, shown=shown)
+        transaction = self._block(table.name, out, shown=shown) if self._with_blocks else None
         if not shown:
             return
-        position, info = self.position, table.layout.table
+        layout, position = table.layout, self.position
         position.lsn = lsn
-        origin = Origin(
-            self._blocks.of_change(info.schema, info.name, lsn),
-            self._partition,
-            position.offset(),
-            time.time_ns(),
-            None if before is None else position.offset_before(),
-            transaction,
-        )
-        envelope = table.layout.envelope
-        if before is None and after is not None:  # what is common, without a detour
-            out.append(envelope.record(op, None, after, envelope.key_of(after), origin))
-        else:
-            out.extend(envelope.changes(op, before, after, origin))
+        source = self._blocks.of_change(layout.table.schema, layout.table.name, lsn)
+        offset, now_ns = position.offset(), time.time_ns()
+        if before is None and after is not None and transaction is None:  # what is common
+            place = (self._partition, offset)
+            out.append(layout.envelope.fresh(op, after, source, place, now_ns))
+            return
+        part = None if before is None else position.offset_before()
+        origin = Origin(source, self._partition, offset, now_ns, part, transaction)
+        out.extend(layout.envelope.changes(op, before, after, origin))
 
     def _truncate(self, data: bytes, lsn: int, out: Out) -> None:
         shown = self._counted()
@@ -353,24 +350,19 @@ class Decoder:
             markers: What `source.snapshot` says of some of them, by their places.
         """
         job, envelope, info = chunk.job, chunk.layout.envelope, chunk.layout.table
-        common = "true" if job.kind == "initial" else "incremental"
-        offset = self.position.offset()
 
-        def origin(marker: str) -> Origin:
-            source = self._blocks.of_snapshot(
-                info.schema, info.name, marker, chunk.lsn, chunk.taken_ns // 1000
-            )
-            return Origin(source, self._partition, offset, now)
+        def source(marker: str) -> Struct:
+            micros = chunk.taken_ns // 1000
+            return self._blocks.of_snapshot(info.schema, info.name, marker, chunk.lsn, micros)
 
-        now = time.time_ns()
-        usual = origin(common)
-        made: Out = []
-        for place, key in enumerate(keys):
-            row = chunk.rows.pop(key)
-            marker = markers.get(place) if markers else None
-            came = usual if marker is None else origin(marker)
-            made.append(envelope.record("r", None, row, envelope.key_of(row), came))
-        return made
+        usual = source("true" if job.kind == "initial" else "incremental")
+        special = {place: source(marker) for place, marker in (markers or {}).items()}
+        place, now_ns = (self._partition, self.position.offset()), time.time_ns()
+        fresh, take = envelope.fresh, chunk.rows.pop
+        return [
+            fresh("r", take(key), special.get(number, usual), place, now_ns)
+            for number, key in enumerate(keys)
+        ]
 
     # ------------------------------------------------------------------ messages
 

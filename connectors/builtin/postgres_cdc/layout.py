@@ -7,6 +7,7 @@ whenever they change. What it does for each column is put together once.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -146,7 +147,7 @@ def _unavailable(schema: Schema, zero: Any, placeholder: str) -> Any:
 
 def _tuple_reader(readers: Sequence[Reader | None]) -> TupleReader:
     """Return what reads a tuple: two bytes of count, then each column's kind, length and text."""
-    from_bytes = int.from_bytes
+    length_at = struct.Struct(">I").unpack_from
     columns = list(readers)
     text, null, unchanged = _TEXT, _NULL, UNCHANGED
 
@@ -159,7 +160,7 @@ def _tuple_reader(readers: Sequence[Reader | None]) -> TupleReader:
             kind = data[at]
             if kind == text:
                 start = at + 5
-                at = start + from_bytes(data[at + 1 : start], "big")
+                at = start + length_at(data, at + 1)[0]
                 if convert is not None:
                     append(convert(data[start:at]))
                 continue
@@ -203,6 +204,7 @@ class Layouts:
         self._types = Types(config)
         self._keys = message_keys(config.message_key_columns)
         self._known: dict[TableInfo, Layout] = {}
+        self._envelopes: dict[str, Envelope] = {}
 
     def of(self, table: TableInfo) -> Layout:
         """Return the layout of a table; the same for the same columns."""
@@ -234,7 +236,14 @@ class Layouts:
             self._source,
             tombstones=self._config.tombstones_on_delete,
         )
-        return Layout(table, envelope, shown)
+        # Converters know schemas by identity much faster than by what they say.
+        known = self._envelopes.get(envelope.topic)
+        if known is None or (known.schema, known.key_schema) != (
+            envelope.schema,
+            envelope.key_schema,
+        ):
+            known = self._envelopes[envelope.topic] = envelope
+        return Layout(table, known, shown)
 
     def _message_key(self, table: TableInfo, names: set[str]) -> list[str] | None:
         for pattern, key in self._keys:

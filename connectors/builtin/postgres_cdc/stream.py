@@ -17,6 +17,7 @@ from aliran.connectors.builtin.postgres_cdc.server import Server, lsn_text
 from aliran.connectors.errors import ConnectError
 
 _MOST_MESSAGES = 20_000
+_LINGER_S = 0.002
 
 
 class Stream:
@@ -66,7 +67,7 @@ class Stream:
             ConnectError: It does not give the changes, or one cannot be read.
         """
         read, feed = self._cursor.read_message, self._decoder.feed
-        waited = False
+        waited, lingers = False, 2
         try:
             for _ in range(_MOST_MESSAGES):  # others' changes must not keep it here for ever
                 message = read()
@@ -74,6 +75,9 @@ class Stream:
                     feed(message.payload, message.data_start, out)
                     if len(out) >= most:
                         return
+                elif out and lingers:  # a few records cost as much as many: wait for more
+                    lingers -= 1
+                    select.select([self._wake_in], [], [], _LINGER_S)
                 elif out or waited:
                     return
                 else:

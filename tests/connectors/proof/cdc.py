@@ -105,13 +105,19 @@ def snapshot_done(worker: ConnectProcess, connector: str) -> bool:
 
 
 def cpu_seconds(pid: int | None) -> float:
-    """Return how much processor time a process and its children that live have taken."""
-    total = 0
+    """Return how much processor time a process and all below it that live have taken."""
+    used, parents = {}, {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue  # it has just ended
-        if pid in {int(path.parent.name), int(fields[1])}:
-            total += int(fields[11]) + int(fields[12])
-    return total / _TICK
+        number = int(path.parent.name)
+        parents[number] = int(fields[1])
+        used[number] = (int(fields[11]) + int(fields[12])) / _TICK
+    total, below = 0.0, [pid]
+    while below:
+        parent = below.pop()
+        total += used.get(parent or 0, 0.0)
+        below += [one for one, its in parents.items() if its == parent]
+    return total
