@@ -18,6 +18,7 @@ from aliran.connectors.errors import DataError
 from aliran.connectors.formats.base import Compressible, FileWriter, Output, lines_of
 
 _JSON = JsonWriter(numeric=True, replace=True)
+_decode = msgspec.json.Decoder().decode
 
 
 class _Lines(FileWriter):
@@ -55,11 +56,18 @@ class JsonFormat(Compressible):
         for number, line in enumerate(lines_of(file), 1):
             if not line.strip():
                 continue
-            try:
-                value = json.loads(line)
-            except ValueError as error:
-                raise DataError(f"line {number} is no JSON: {error}") from error
-            yield SchemaAndValue(None, value)
+            yield SchemaAndValue(None, _parsed(line, number))
+
+
+def _parsed(line: bytes, number: int) -> Any:
+    try:
+        return _decode(line)
+    except msgspec.DecodeError:
+        pass  # what it refuses, such as NaN, Python's may take
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise DataError(f"line {number} is no JSON: {error}") from error
 
 
 def _json_of(schema: Schema | None) -> Callable[[Any], bytes]:

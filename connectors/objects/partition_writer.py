@@ -78,6 +78,11 @@ class _OpenFile:
         out = layout.store.create(stem + kind.extension)
         self._parts.append((kind.writer(out, schema), out))
 
+    def write_value(self, value: Any) -> None:
+        """Append a value, where keys and headers are not stored."""
+        writer = self._parts[0][0]
+        writer.append(writer.encode(value))
+
     def write(self, values: Sequence[Any]) -> None:
         """Append keys, headers and values where they are stored; all or nothing."""
         parts = self._parts
@@ -126,8 +131,12 @@ class PartitionWriter:
         self._folder = ""
         self._committing = False
         self._rotates = self._config.rotate_interval_ms > 0
+        self._timed = self._config.timed
+        self._besides_values = layout.keys is not None or layout.headers is not None
+        # the same folder for all, as long as their topic is: no transformation routes them
         fixed = layout.partitioner is default_partitioner
-        self._fixed = f"partition={partition.partition}" if fixed else None
+        self._fixed = self._below(partition.topic, f"partition={partition.partition}")
+        self._fixed_topic = partition.topic if fixed else None
 
     @property
     def safe_offset(self) -> int | None:
@@ -157,9 +166,11 @@ class PartitionWriter:
 
     def _append(self, record: SinkRecord, offset: int) -> None:
         layout = self._layout
-        millis = layout.extractor(record) if self._config.timed else 0
-        folder = self._fixed or layout.partitioner(record, millis)
-        folder = f"{record.topic}{self._config.directory_delim}{folder}"
+        millis = layout.extractor(record) if self._timed else 0
+        if record.topic == self._fixed_topic:
+            folder = self._fixed
+        else:
+            folder = self._below(record.topic, layout.partitioner(record, millis))
         if self._rotates and self._is_late(millis, folder):
             self.commit()
         value, schema = self._fitted(record, folder)
@@ -168,12 +179,18 @@ class PartitionWriter:
             if schema is not record.value_schema:
                 record = record.with_value(schema, value)
             file = _OpenFile(layout, self._stem(folder, offset), record)
-        file.write([*self._besides(record), value])
+        if self._besides_values:
+            file.write([*self._besides(record), value])
+        else:
+            file.write_value(value)
         if not self._files:
             self._start, self._base_ms = offset, millis
         self._files[folder] = file
         self._folder = folder
         self._count += 1
+
+    def _below(self, topic: str | None, folder: str) -> str:
+        return f"{topic}{self._config.directory_delim}{folder}"
 
     def _is_late(self, millis: int, folder: str) -> bool:
         if self._base_ms is None:
@@ -189,7 +206,7 @@ class PartitionWriter:
     def _fitted(self, record: SinkRecord, folder: str) -> tuple[Any, Schema | None]:
         """Return a value as the open file takes it; end the files if it takes another schema."""
         file = self._files.get(folder)
-        if file is None:
+        if file is None or (file.schema is record.value_schema and not self._besides_values):
             return record.value, record.value_schema
         same_keys = self._layout.keys is None or record.key_schema == file.key_schema
         if not same_keys or must_rotate(
