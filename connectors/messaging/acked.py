@@ -93,6 +93,11 @@ class AckedSourceTask(SourceTask):
         self._counting = threading.Lock()
 
     @property
+    def under_way(self) -> bool:
+        """Whether records are on their way to Kafka."""
+        return self._under_way > 0
+
+    @property
     def wait_s(self) -> float:
         """How long `poll` may wait."""
         return _BUSY_S if self._under_way else _IDLE_S

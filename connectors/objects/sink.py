@@ -5,23 +5,20 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from aliran.connectors.api.connector import SinkConnector
-from aliran.connectors.api.tasks import SinkTask
-from aliran.connectors.config.definition import ConfigDef, ConfigValue
-from aliran.connectors.config.typed import definition_of, instance_of
+from aliran.connectors.config.definition import ConfigValue
+from aliran.connectors.config.typed import instance_of
 from aliran.connectors.errors import ConnectError, DataError
+from aliran.connectors.messaging.connector import MessageSink, MessageSinkTask
 from aliran.connectors.objects.partition_writer import Layout, PartitionWriter
 from aliran.connectors.objects.sink_config import ObjectSinkConfig, look_at_several
 from aliran.connectors.objects.store import SinkStore
 from aliran.connectors.records import SinkRecord
 from aliran.core.types import TopicPartition
 
-C = TypeVar("C", bound=ObjectSinkConfig)
 
-
-class ObjectSinkTask(SinkTask):
+class ObjectSinkTask(MessageSinkTask):
     """Writes files. Children say which store."""
 
     settings: ClassVar[type[ObjectSinkConfig]]
@@ -53,13 +50,13 @@ class ObjectSinkTask(SinkTask):
         for record in records:
             if record.value is None:
                 if self._config.behavior_on_null_values == "fail":
-                    self._refuse(record, DataError("the record has no value; see behavior.on.null"
+                    self.refuse(record, DataError("the record has no value; see behavior.on.null"
                                                    ".values"))  # fmt: skip
                 continue
             try:
                 self._writers[record.original_topic, record.original_kafka_partition].take(record)
             except DataError as error:
-                self._refuse(record, error)
+                self.refuse(record, error)
         for writer in self._writers.values():
             writer.upload()
         if time.time() * 1000 >= self._scheduled_ms:
@@ -67,13 +64,6 @@ class ObjectSinkTask(SinkTask):
                 writer.commit()
             self._scheduled_ms = self._next_schedule()
             self.context.request_commit()
-
-    def _refuse(self, record: SinkRecord, error: DataError) -> None:
-        told = DataError(f"{record.place}: {error}")
-        reporter = self.context.errant_record_reporter
-        if reporter is None:
-            raise told from error
-        reporter.report(record, told)
 
     def pre_commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
         """Return the offsets behind files that have appeared."""
@@ -97,29 +87,10 @@ class ObjectSinkTask(SinkTask):
             self._store.close()
 
 
-class ObjectSink(SinkConnector):
+class ObjectSink(MessageSink):
     """Tasks that write files; partitions are dealt out by the group."""
 
     task: ClassVar[type[ObjectSinkTask]]
-
-    def start(self, props: Mapping[str, str]) -> None:
-        """Keep the configuration."""
-        self._props = dict(props)
-
-    def task_class(self) -> type[SinkTask]:
-        """Return the task."""
-        return self.task
-
-    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
-        """Return as many tasks as may be."""
-        return [self._props] * max_tasks
-
-    def stop(self) -> None:
-        """Do nothing: the tasks do the work."""
-
-    def config(self) -> ConfigDef:
-        """Return the options."""
-        return definition_of(self.task.settings)
 
     def validate(self, given: Mapping[str, Any]) -> dict[str, ConfigValue]:
         """Return what is to be said about each option, and about several together."""
@@ -127,9 +98,9 @@ class ObjectSink(SinkConnector):
         look_at_several(found)
         return found
 
-    def check(self, given: Mapping[str, str]) -> None:
+    def try_out(self, config: Any) -> None:
         """Try whether files can be written."""
-        store = self.task.store_of(instance_of(self.task.settings, given))
+        store = self.task.store_of(config)
         try:
             store.check()
         finally:

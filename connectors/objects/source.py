@@ -18,15 +18,15 @@ from contextlib import ExitStack
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
-from aliran.connectors.api.connector import SourceConnector
 from aliran.connectors.api.tasks import SourceTask
-from aliran.connectors.config.definition import ConfigDef, ConfigValue
-from aliran.connectors.config.typed import definition_of, instance_of
+from aliran.connectors.config.definition import ConfigValue
+from aliran.connectors.config.typed import instance_of
 from aliran.connectors.data.headers import ConnectHeaders
 from aliran.connectors.data.schema import NULL, SchemaAndValue
 from aliran.connectors.errors import DataError, RetriableError
 from aliran.connectors.formats.base import Format
 from aliran.connectors.formats.table import format_named
+from aliran.connectors.messaging.connector import MessageSource
 from aliran.connectors.objects.source_config import ObjectSourceConfig, need_topic
 from aliran.connectors.objects.source_plan import Item, Plan
 from aliran.connectors.objects.store import ObjectInfo, SourceStore
@@ -279,36 +279,18 @@ class ObjectSourceTask(SourceTask):
             self._store.close()
 
 
-class ObjectSource(SourceConnector):
+class ObjectSource(MessageSource):
     """Tasks that read files, each its share of them."""
 
     task: ClassVar[type[ObjectSourceTask]]
 
-    def start(self, props: Mapping[str, str]) -> None:
-        """Keep the configuration."""
-        self._props = dict(props)
-
-    def task_class(self) -> type[SourceTask]:
-        """Return the task."""
-        return self.task
-
-    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
+    def deal(self, config: Any, max_tasks: int) -> list[dict[str, str]]:
         """Return as many tasks as may be."""
-        return [
-            {**self._props, NUMBER: str(number), COUNT: str(max_tasks)}
-            for number in range(max_tasks)
-        ]
+        return [{NUMBER: str(number), COUNT: str(max_tasks)} for number in range(max_tasks)]
 
-    def stop(self) -> None:
-        """Do nothing: the tasks do the work."""
-
-    def config(self) -> ConfigDef:
-        """Return the options."""
-        return definition_of(self.task.settings)
-
-    def check(self, given: Mapping[str, str]) -> None:
+    def try_out(self, config: Any) -> None:
         """Try whether files can be found."""
-        store = self.task.store_of(instance_of(self.task.settings, given))
+        store = self.task.store_of(config)
         try:
             store.check()
         finally:
@@ -320,7 +302,7 @@ class ObjectSource(SourceConnector):
         offsets: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]],
     ) -> bool:
         """Check offsets."""
-        plan = self.task.plan_of(instance_of(self.task.settings, config))
+        plan = self.task.plan_of(instance_of(self.settings, config))
         for partition, offset in offsets:
             plan.check(partition, offset)
         return True

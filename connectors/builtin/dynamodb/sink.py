@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from aliran.connectors.api.connector import SinkConnector
-from aliran.connectors.api.tasks import SinkTask
 from aliran.connectors.builtin.dynamodb.values import attribute_of, item_of
 from aliran.connectors.cloud.aws import AwsOptions, aws_errors, code_of
-from aliran.connectors.config.definition import ConfigDef
-from aliran.connectors.config.typed import Option, definition_of, instance_of
+from aliran.connectors.config.typed import Option, instance_of
 from aliran.connectors.config.values import between, invalid
 from aliran.connectors.data.struct import Struct
 from aliran.connectors.errors import ConnectError, DataError, RetriableError
+from aliran.connectors.messaging.connector import MessageSink, MessageSinkTask
 from aliran.connectors.records import SinkRecord
 from aliran.core.types import TopicPartition
 
@@ -72,8 +70,32 @@ class DynamoDbSinkConfig(AwsOptions):
         origins = [self.aws_dynamodb_pk_hash, self.aws_dynamodb_pk_sort]
         return [(one.partition(".")[2] or one, one) for one in origins if one]
 
+    def compare_keys(self, tables: list[str]) -> None:
+        """Check that tables have the key that the options name.
 
-class DynamoDbSinkTask(SinkTask):
+        Raises:
+            ConnectError: One is not there, or has another key.
+        """
+        db = self.dynamodb()
+        wanted = [name for name, _ in self.key_names()]
+        for table in tables:
+            try:
+                with aws_errors(f"asking for the table {table}"):
+                    keys = db.describe_table(TableName=table)["Table"]["KeySchema"]
+            except ConnectError as error:
+                if code_of(error) == "ResourceNotFoundException" and self.auto_create:
+                    continue
+                raise
+            found = [one["AttributeName"] for one in keys]
+            if found != wanted:
+                raise ConnectError(
+                    f"the key of the table {table} is {', '.join(found)}, but aws.dynamodb.pk.hash "
+                    f"and aws.dynamodb.pk.sort name {', '.join(wanted)}"
+                )
+        db.close()
+
+
+class DynamoDbSinkTask(MessageSinkTask):
     """Writes items; of several records of one key in a batch, the last."""
 
     def start(self, props: Mapping[str, str]) -> None:
@@ -90,7 +112,7 @@ class DynamoDbSinkTask(SinkTask):
             try:
                 found = self._request(record)
             except DataError as error:
-                self._refuse(record, error)
+                self.refuse(record, error)
                 continue
             if found is not None:
                 key, request = found
@@ -156,7 +178,7 @@ class DynamoDbSinkTask(SinkTask):
             except ConnectError as error:
                 if code_of(error) != "ValidationException":
                     raise
-                self._refuse(record, DataError(str(error)))
+                self.refuse(record, DataError(str(error)))
 
     def _need(self, table: str, request: dict[str, Any]) -> None:
         """Make a table that is not there."""
@@ -186,13 +208,6 @@ class DynamoDbSinkTask(SinkTask):
         if status != "ACTIVE":
             raise RetriableError(f"the table {table} is {status}")
         self._known.add(table)
-
-    def _refuse(self, record: SinkRecord, error: DataError) -> None:
-        told = DataError(f"{record.place}: {error}")
-        reporter = self.context.errant_record_reporter
-        if reporter is None:
-            raise told from error
-        reporter.report(record, told)
 
     def flush(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Do nothing: `put` returns when all is written."""
@@ -229,52 +244,18 @@ def _field(value: Any, name: str, origin: str) -> Any:
     raise DataError(f"the record has no {origin}, which is part of the key")
 
 
-class DynamoDbSink(SinkConnector):
+class DynamoDbSink(MessageSink):
     """Records → items."""
 
-    def start(self, props: Mapping[str, str]) -> None:
-        """Keep the configuration."""
-        self._props = dict(props)
-
-    def task_class(self) -> type[SinkTask]:
-        """Return the task."""
-        return DynamoDbSinkTask
-
-    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
-        """Return as many tasks as may be."""
-        return [self._props] * max_tasks
-
-    def stop(self) -> None:
-        """Do nothing: the tasks do the work."""
-
-    def config(self) -> ConfigDef:
-        """Return the options."""
-        return definition_of(DynamoDbSinkConfig)
+    settings = DynamoDbSinkConfig
+    task = DynamoDbSinkTask
 
     def check(self, given: Mapping[str, str]) -> None:
         """Ask for the tables of topics that are named, and compare their keys."""
         config = instance_of(DynamoDbSinkConfig, given)
-        db = config.dynamodb()
-        wanted = [name for name, _ in config.key_names()]
-        for topic in filter(None, map(str.strip, given.get("topics", "").split(","))):
-            table = config.table_name_format.replace("${topic}", topic)
-            try:
-                with aws_errors(f"asking for the table {table}"):
-                    keys = db.describe_table(TableName=table)["Table"]["KeySchema"]
-            except ConnectError as error:
-                if code_of(error) == "ResourceNotFoundException" and config.auto_create:
-                    continue
-                raise
-            found = [one["AttributeName"] for one in keys]
-            if found != wanted:
-                raise ConnectError(
-                    f"the key of the table {table} is {', '.join(found)}, but aws.dynamodb.pk.hash "
-                    f"and aws.dynamodb.pk.sort name {', '.join(wanted)}"
-                )
-        db.close()
+        topics = filter(None, map(str.strip, given.get("topics", "").split(",")))
+        config.compare_keys([config.table_name_format.replace("${topic}", one) for one in topics])
 
-    def alter_offsets(
-        self, config: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]
-    ) -> bool:
-        """Say that offsets are Kafka's alone."""
-        return True
+    def try_out(self, config: DynamoDbSinkConfig) -> None:
+        """Connect."""
+        config.compare_keys([])

@@ -14,16 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from aliran.connectors.api.connector import SourceConnector
 from aliran.connectors.api.tasks import SourceTask
 from aliran.connectors.builtin.dynamodb.shards import StreamReader
 from aliran.connectors.builtin.dynamodb.values import values_of
 from aliran.connectors.cloud.aws import AwsOptions, aws_errors
-from aliran.connectors.config.definition import ConfigDef, Importance
-from aliran.connectors.config.typed import Option, definition_of, instance_of
+from aliran.connectors.config.definition import Importance
+from aliran.connectors.config.typed import Option, instance_of
 from aliran.connectors.config.values import at_least, between, invalid
 from aliran.connectors.converters import json_text
 from aliran.connectors.errors import ConnectError
+from aliran.connectors.messaging.connector import MessageSource
 from aliran.connectors.records import SourceRecord
 
 TABLES = "task.tables"
@@ -241,33 +241,20 @@ class DynamoDbSourceTask(SourceTask):
             self.streams.close()
 
 
-class DynamoDbSource(SourceConnector):
+class DynamoDbSource(MessageSource):
     """Tables, dealt out over tasks."""
 
-    def start(self, props: Mapping[str, str]) -> None:
-        """Keep the configuration."""
-        self._props = dict(props)
+    settings = DynamoDbSourceConfig
+    task = DynamoDbSourceTask
 
-    def task_class(self) -> type[SourceTask]:
-        """Return the task."""
-        return DynamoDbSourceTask
-
-    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
-        """Return a task for some tables each."""
-        tables = _names(instance_of(DynamoDbSourceConfig, self._props))
+    def deal(self, config: DynamoDbSourceConfig, max_tasks: int) -> list[dict[str, str]]:
+        """Return some tables for each task."""
+        tables = _names(config)
         count = min(max_tasks, len(tables))
-        return [{**self._props, TABLES: ",".join(tables[at::count])} for at in range(count)]
+        return [{TABLES: ",".join(tables[at::count])} for at in range(count)]
 
-    def stop(self) -> None:
-        """Do nothing: the tasks do the work."""
-
-    def config(self) -> ConfigDef:
-        """Return the options."""
-        return definition_of(DynamoDbSourceConfig)
-
-    def check(self, given: Mapping[str, str]) -> None:
+    def try_out(self, config: DynamoDbSourceConfig) -> None:
         """Ask for the tables and their streams."""
-        config = instance_of(DynamoDbSourceConfig, given)
         db = config.client("dynamodb", config.aws_dynamodb_region)
         for table in _names(config):
             _describe(db, table, stream=config.snapshot_mode != "only")

@@ -49,4 +49,5 @@ class FolderSinkTask(ObjectSinkTask):
 class FolderSink(ObjectSink):
     """Topics → files."""
 
+    settings = FolderSinkConfig
     task = FolderSinkTask

@@ -47,4 +47,5 @@ class FolderSourceTask(ObjectSourceTask):
 class FolderSource(EachFileSource):
     """Files → a topic."""
 
+    settings = FolderSourceConfig
     task = FolderSourceTask

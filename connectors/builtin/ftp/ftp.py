@@ -175,4 +175,5 @@ class FtpSourceTask(ObjectSourceTask):
 class FtpSource(EachFileSource):
     """Files → a topic."""
 
+    settings = FtpSourceConfig
     task = FtpSourceTask

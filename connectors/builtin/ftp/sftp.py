@@ -224,4 +224,5 @@ class SftpSourceTask(ObjectSourceTask):
 class SftpSource(EachFileSource):
     """Files → a topic."""
 
+    settings = SftpSourceConfig
     task = SftpSourceTask

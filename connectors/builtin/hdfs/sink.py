@@ -171,4 +171,5 @@ class HdfsSinkTask(ObjectSinkTask):
 class HdfsSink(ObjectSink):
     """Topics → files of HDFS."""
 
+    settings = HdfsSinkConfig
     task = HdfsSinkTask

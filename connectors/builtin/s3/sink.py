@@ -73,4 +73,5 @@ class S3SinkTask(ObjectSinkTask):
 class S3Sink(ObjectSink):
     """Topics → objects."""
 
+    settings = S3SinkConfig
     task = S3SinkTask

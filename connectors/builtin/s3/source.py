@@ -98,6 +98,7 @@ class S3SourceTask(ObjectSourceTask):
 class S3Source(ObjectSource):
     """Objects → topics."""
 
+    settings = S3SourceConfig
     task = S3SourceTask
 
     def validate(self, given: Mapping[str, Any]) -> dict[str, ConfigValue]:

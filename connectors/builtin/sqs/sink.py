@@ -6,21 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from aliran.connectors.api.connector import SinkConnector
-from aliran.connectors.api.tasks import SinkTask
 from aliran.connectors.builtin.sqs.queue import BATCH, QueueOptions
 from aliran.connectors.cloud.aws import aws_errors
-from aliran.connectors.config.definition import ConfigDef
-from aliran.connectors.config.typed import Option, definition_of, instance_of
+from aliran.connectors.config.typed import Option, instance_of
 from aliran.connectors.config.values import between
-from aliran.connectors.converters.json_writer import JsonWriter
-from aliran.connectors.data.schema import Schema
-from aliran.connectors.data.struct import Struct
 from aliran.connectors.errors import DataError, RetriableError
+from aliran.connectors.messaging.connector import MessageSink, MessageSinkTask
+from aliran.connectors.messaging.values import text
 from aliran.connectors.records import SinkRecord
 from aliran.core.types import TopicPartition
 
-_JSON = JsonWriter(numeric=True, replace=True)
 _MOST_ATTRIBUTES = 10
 
 
@@ -44,19 +39,7 @@ class SqsSinkConfig(QueueOptions):
     ] = "fail"
 
 
-def text_of(schema: Schema | None, value: Any) -> str:
-    """Return a value as the text of a message: texts as they are, the rest as JSON."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError as error:
-            raise DataError(f"the bytes are no UTF-8, which messages are: {error}") from error
-    return _JSON.of(value.schema if isinstance(value, Struct) else schema)(value)
-
-
-class SqsSinkTask(SinkTask):
+class SqsSinkTask(MessageSinkTask):
     """Sends messages. A batch that fails halfway goes on where it failed."""
 
     def start(self, props: Mapping[str, str]) -> None:
@@ -89,7 +72,7 @@ class SqsSinkTask(SinkTask):
             self._sent.add(_place(record))
             if error is not None:
                 told = f"SQS refuses the message: {error.get('Code')}: {error.get('Message', '')}"
-                self._refuse(record, DataError(told))
+                self.refuse(record, DataError(told))
         if later:
             raise RetriableError(f"sending to {self._config.sqs_url} failed: {later}")
 
@@ -106,7 +89,7 @@ class SqsSinkTask(SinkTask):
             try:
                 entry = self._entry(record)
             except DataError as error:
-                self._refuse(record, error)
+                self.refuse(record, error)
                 self._sent.add(_place(record))
                 continue
             more = len(entry["MessageBody"].encode("utf-8", "surrogatepass"))
@@ -120,7 +103,7 @@ class SqsSinkTask(SinkTask):
             yield batch
 
     def _entry(self, record: SinkRecord) -> dict[str, Any]:
-        body = "" if record.value is None else text_of(record.value_schema, record.value)
+        body = "" if record.value is None else text(record.value_schema, record.value)
         if not body:
             raise DataError("a message of SQS needs a text; see behavior.on.null.values")
         size = len(body.encode("utf-8", "surrogatepass"))
@@ -135,18 +118,11 @@ class SqsSinkTask(SinkTask):
         if self._fifo:
             place = f"{record.original_topic}-{record.original_kafka_partition}"
             keyed = self._config.message_group_id == "key" and record.key is not None
-            group = text_of(record.key_schema, record.key) if keyed else place
+            group = text(record.key_schema, record.key) if keyed else place
             entry["MessageGroupId"] = group[:128] or place
             # what is sent again within five minutes is known by this, and dropped
             entry["MessageDeduplicationId"] = f"{place}-{record.original_kafka_offset}"[-128:]
         return entry
-
-    def _refuse(self, record: SinkRecord, error: DataError) -> None:
-        told = DataError(f"{record.place}: {error}")
-        reporter = self.context.errant_record_reporter
-        if reporter is None:
-            raise told from error
-        reporter.report(record, told)
 
     def flush(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Do nothing: `put` returns when all is sent."""
@@ -169,40 +145,18 @@ def _attributes(record: SinkRecord) -> dict[str, Any]:
         one.key: (
             {"DataType": "Binary", "BinaryValue": one.value}
             if isinstance(one.value, bytes)
-            else {"DataType": "String", "StringValue": text_of(one.schema, one.value)}
+            else {"DataType": "String", "StringValue": text(one.schema, one.value)}
         )
         for one in headers
     }
 
 
-class SqsSink(SinkConnector):
+class SqsSink(MessageSink):
     """Records → messages."""
 
-    def start(self, props: Mapping[str, str]) -> None:
-        """Keep the configuration."""
-        self._props = dict(props)
+    settings = SqsSinkConfig
+    task = SqsSinkTask
 
-    def task_class(self) -> type[SinkTask]:
-        """Return the task."""
-        return SqsSinkTask
-
-    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
-        """Return as many tasks as may be."""
-        return [self._props] * max_tasks
-
-    def stop(self) -> None:
-        """Do nothing: the tasks do the work."""
-
-    def config(self) -> ConfigDef:
-        """Return the options."""
-        return definition_of(SqsSinkConfig)
-
-    def check(self, given: Mapping[str, str]) -> None:
+    def try_out(self, config: SqsSinkConfig) -> None:
         """Ask for the queue."""
-        instance_of(SqsSinkConfig, given).check_queue()
-
-    def alter_offsets(
-        self, config: Mapping[str, str], offsets: Mapping[TopicPartition, int | None]
-    ) -> bool:
-        """Say that offsets are Kafka's alone."""
-        return True
+        config.check_queue()

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from aliran.connectors.api.connector import SourceConnector
-from aliran.connectors.api.tasks import SourceTask
 from aliran.connectors.builtin.sqs.queue import BATCH, QueueOptions
 from aliran.connectors.cloud.aws import aws_errors
-from aliran.connectors.config.definition import ConfigDef, Importance
-from aliran.connectors.config.typed import Option, definition_of, instance_of
+from aliran.connectors.config.definition import Importance
+from aliran.connectors.config.typed import Option, instance_of
 from aliran.connectors.config.values import at_least, between, not_empty
 from aliran.connectors.data.builder import STRING_SCHEMA
 from aliran.connectors.data.headers import ConnectHeaders
 from aliran.connectors.errors import ConnectError
-from aliran.connectors.records import SourceRecord
+from aliran.connectors.messaging.acked import AckedSourceTask, MessageRecord
+from aliran.connectors.messaging.connector import MessageSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,7 @@ class SqsSourceConfig(QueueOptions):
     ] = -1
 
 
-class SqsSourceTask(SourceTask):
+class SqsSourceTask(AckedSourceTask):
     """Receives messages, and deletes them once their records are safe."""
 
     def start(self, props: Mapping[str, str]) -> None:
@@ -55,11 +54,9 @@ class SqsSourceTask(SourceTask):
         self._partition = {"sqs.url": self._config.sqs_url}
         self._stopping = threading.Event()
         self._deleting = threading.Lock()
-        self._receipts: dict[int, str] = {}  # of records that are not acknowledged, by identity
-        self._held: dict[int, SourceRecord] = {}
         self._done: deque[str] = deque()
 
-    def poll(self) -> list[SourceRecord] | None:
+    def poll(self) -> list[MessageRecord] | None:
         """Return the messages that there are."""
         self._delete()
         if self._stopping.is_set():
@@ -71,21 +68,17 @@ class SqsSourceTask(SourceTask):
             answer = self._sqs.receive_message(
                 QueueUrl=self._config.sqs_url,
                 MaxNumberOfMessages=self._config.sqs_messages_max,
-                # a stop shall not wait for long
-                WaitTimeSeconds=self._config.sqs_waittime_seconds if not self._done else 0,
+                # what is under way has to be looked after
+                WaitTimeSeconds=0 if self.under_way else self._config.sqs_waittime_seconds,
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
                 **asked,
             )
-        records = []
-        for message in answer.get("Messages", ()):
-            record = self._record(message)
-            self._held[id(record)] = record  # so that nothing else gets its identity
-            self._receipts[id(record)] = message["ReceiptHandle"]
-            records.append(record)
+        records = [self._record(message) for message in answer.get("Messages", ())]
+        self.sent(len(records))
         return records
 
-    def _record(self, message: Mapping[str, Any]) -> SourceRecord:
+    def _record(self, message: Mapping[str, Any]) -> MessageRecord:
         about = message.get("Attributes", {})
         headers = ConnectHeaders()
         for name in ("MessageGroupId", "MessageDeduplicationId", "ApproximateReceiveCount"):
@@ -96,7 +89,8 @@ class SqsSourceTask(SourceTask):
                 headers.add_string(name, value["StringValue"])
             elif "BinaryValue" in value:
                 headers.add_bytes(name, value["BinaryValue"])
-        return SourceRecord(
+        return MessageRecord(
+            token=message["ReceiptHandle"],
             source_partition=self._partition,
             topic=self._config.kafka_topic,
             key_schema=STRING_SCHEMA,
@@ -107,12 +101,9 @@ class SqsSourceTask(SourceTask):
             headers=headers,
         )
 
-    def commit_record(self, record: SourceRecord, offset: int | None) -> None:
+    def acknowledge(self, token: str) -> None:
         """Note that a message is safe."""
-        self._held.pop(id(record), None)
-        receipt = self._receipts.pop(id(record), None)
-        if receipt is not None:
-            self._done.append(receipt)
+        self._done.append(token)
 
     def commit(self) -> None:
         """Delete what is safe; called at the end, too, after the last acknowledgements."""
@@ -138,38 +129,16 @@ class SqsSourceTask(SourceTask):
         self._stopping.set()
 
 
-class SqsSource(SourceConnector):
-    """Messages → a topic; each task receives its share."""
+class SqsSource(MessageSource):
+    """Messages → a topic; SQS deals them out over the tasks."""
 
-    def start(self, props: Mapping[str, str]) -> None:
-        """Keep the configuration."""
-        self._props = dict(props)
+    settings = SqsSourceConfig
+    task = SqsSourceTask
 
-    def task_class(self) -> type[SourceTask]:
-        """Return the task."""
-        return SqsSourceTask
+    def deal(self, config: SqsSourceConfig, max_tasks: int) -> list[dict[str, str]]:
+        """Return as many tasks as may be."""
+        return [{}] * max_tasks
 
-    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
-        """Return as many tasks as may be: SQS deals out the messages."""
-        return [self._props] * max_tasks
-
-    def stop(self) -> None:
-        """Do nothing: the tasks do the work."""
-
-    def config(self) -> ConfigDef:
-        """Return the options."""
-        return definition_of(SqsSourceConfig)
-
-    def check(self, given: Mapping[str, str]) -> None:
+    def try_out(self, config: SqsSourceConfig) -> None:
         """Ask for the queue."""
-        instance_of(SqsSourceConfig, given).check_queue()
-
-    def alter_offsets(
-        self,
-        config: Mapping[str, str],
-        offsets: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]],
-    ) -> bool:
-        """Refuse offsets: the queue itself knows what is left."""
-        if any(offset is not None for _, offset in offsets):
-            raise ConnectError("SqsSource has no offsets: what was not deleted comes again")
-        return True
+        config.check_queue()

@@ -212,7 +212,7 @@ def test_poison_goes_to_the_dead_letters_or_ends_the_task(connect: Connect, buck
 
     assert [one.value() for one in connect.read("poison-dead", 1)] == [b'{"b": 2}']
     eventually(lambda: len(bucket.names()) == 2)
-    assert "poison-0 at offset 1: the value has no field a" in trace(connect, "poison")
+    assert "poison-0 at offset 1 cannot be written: the value has no field a" in trace(connect, "poison")
 
 
 def test_values_without_a_schema_cannot_be_parquet(connect: Connect, bucket: Bucket) -> None:
@@ -234,7 +234,7 @@ def test_tombstones_fail_or_are_left_out(connect: Connect, bucket: Bucket) -> No
 
     eventually(bucket.names)
     assert bucket.get(bucket.names()[0]).splitlines() == [b'{"a":1}', b'{"a":2}']
-    assert "nulls-0 at offset 1: the record has no value" in trace(connect, "nulls")
+    assert "nulls-0 at offset 1 cannot be written: the record has no value" in trace(connect, "nulls")
 
 
 def test_any_objects_under_a_prefix_are_read_once_and_put_away(

@@ -130,8 +130,8 @@ def test_what_is_no_message_goes_to_the_dead_letters(connect: Connect, queue: Qu
     assert {one["Body"] for one in queue.take(2)} == {"good", "good, too"}
     dead = connect.read("sqs-dead", 2)
     texts = [dict(one.headers())["__connect.errors.exception.message"].decode() for one in dead]
-    assert "sqs-bad-0 at offset 1: a message of SQS needs a text" in texts[0]
-    assert "sqs-bad-0 at offset 2: the message has 300000 bytes" in texts[1]
+    assert "sqs-bad-0 at offset 1 cannot be written: a message of SQS needs a text" in texts[0]
+    assert "sqs-bad-0 at offset 2 cannot be written: the message has 300000 bytes" in texts[1]
 
 
 def test_a_queue_that_is_not_there_is_told(connect: Connect, queue: Queue) -> None:
