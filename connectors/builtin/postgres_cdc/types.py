@@ -309,6 +309,8 @@ class Types:
         precision = 6 if modifier < 0 else modifier
         match name:
             case "numeric":
+                if config.decimal_handling_mode == "string":
+                    return kinds.STRING, _utf8  # it is written as a plain number anyway
                 return self._numeric(modifier), _numeric
             case "money":
                 digits = config.money_fraction_digits

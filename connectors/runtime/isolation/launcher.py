@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import os
 import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+
+from aliran.core.garbage import TunedCollector
 
 PR_SET_PDEATHSIG = 1
 
@@ -62,8 +64,11 @@ def main(end: socket.socket) -> None:
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    gc.collect()
-    gc.freeze()  # what is there stays there, and stays shared
+    with TunedCollector():  # what is there stays there, and stays shared
+        _serve(end, woken, child.main)
+
+
+def _serve(end: socket.socket, woken: int, run: Callable[[socket.socket, str], None]) -> None:
     running: set[int] = set()
     while True:
         ready, _, _ = select.select([end.fileno(), woken], [], [])
@@ -89,7 +94,7 @@ def main(end: socket.socket) -> None:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 end.close()
                 die_with_parent(mine)
-                child.main(socket.socket(fileno=fds[0]), order.log)
+                run(socket.socket(fileno=fds[0]), order.log)
             os.close(fds[0])
             running.add(pid)
             send(end, {"forked": pid})
