@@ -1,0 +1,1 @@
+"""What connectors of systems that speak HTTP share."""
