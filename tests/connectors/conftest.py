@@ -74,6 +74,18 @@ def read_topic(bootstrap_servers: str, topic: str, count: int) -> list[Any]:
     return found
 
 
+def numbers(broker: EmbeddedBroker, topic: str, count: int) -> set[int]:
+    """Return the numbers in a topic, where some may come twice, once there are so many."""
+    found: set[int] = set()
+    read: list[Any] = []
+    while len(found) < count:
+        wanted = max(count, len(read) + 1)
+        read = read_topic(broker.bootstrap_servers, topic, wanted)
+        found = {int(one.value()) for one in read}
+        assert len(read) >= wanted, f"{len(found)} of {count} numbers, {len(read)} records"
+    return found
+
+
 def eventually(ready: Callable[[], Any], timeout_s: float = 30) -> Any:
     """Return what `ready` returns once it is true."""
     deadline = time.monotonic() + timeout_s
