@@ -79,7 +79,10 @@ def test_what_a_stream_has_is_acknowledged_when_kafka_has_it(
                 value__format="string", tasks__max=2, **url)  # fmt: skip
 
     found = connect.read("from-in.a", 500)
-    info = lambda: ask(server, lambda one: one.jetstream().consumer_info("in", "aliran-in"))  # noqa: E731
+
+    def info() -> Any:
+        return ask(server, lambda one: one.jetstream().consumer_info("in", "aliran-in"))
+
     eventually(lambda: info().num_ack_pending == 0)
     connect.rest.put("/connectors/in/stop")
 
