@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
 from aliran.connectors.data import logical
@@ -102,7 +103,7 @@ class JsonWriter:
         fields = [
             (quoted(self.name_of(f.name)), f.schema, self.of(f.schema)) for f in schema.fields
         ]
-        row = _row_writer(fields)
+        row = _row_writer(fields, replace=self.replace)
 
         def write(value: Any) -> str:
             if not isinstance(value, Struct):
@@ -150,12 +151,13 @@ class JsonWriter:
         return _map(value, self._plain, self._plain, as_object=as_object)
 
 
-def _row_writer(fields: Sequence[tuple[str, Schema, Writer]]) -> Writer:
+def _row_writer(fields: Sequence[tuple[str, Schema, Writer]], *, replace: bool) -> Writer:
     """Return a function, put together for these fields, that writes the values of a struct.
 
-    Integers and texts, which most fields are, take no call of a writer.
+    Integers, texts and nulls, which most fields are, take no call of a writer. A text that can be
+    printed has no letters that Jackson would escape otherwise than Python.
     """
-    names: dict[str, Any] = {"quoted": quoted}
+    names: dict[str, Any] = {"quoted": quoted, "encoded": encode_basestring, "null": "null"}
     parts = [repr("{")]
     for place, (name, schema, writer) in enumerate(fields):
         names[f"w{place}"] = writer
@@ -164,7 +166,10 @@ def _row_writer(fields: Sequence[tuple[str, Schema, Writer]]) -> Writer:
             if schema.type in BITS:
                 value = f"v{place} if type(v{place}) is int else {value}"
             elif schema.type is Type.STRING:
-                value = f"quoted(v{place}) if type(v{place}) is str else {value}"
+                text = f"encoded(v{place}) if v{place}.isprintable() else quoted(v{place})"
+                value = f"({text}) if type(v{place}) is str else {value}"
+        if schema.is_optional and (schema.default_value is None or not replace):
+            value = f"null if v{place} is None else {value}"
         parts += [repr(f"{',' if place else ''}{name}:"), f"f'{{{value}}}'"]
     parts.append(repr("}"))
     given = ", ".join(f"v{place}" for place in range(len(fields)))
