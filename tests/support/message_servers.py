@@ -2,11 +2,83 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import threading
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from broker_process import safe_port
 from server_process import ServerProcess, account, binary, run
+
+
+class Relay:
+    """Passes connections on to a server of this machine, until it is cut.
+
+    Args:
+        port: The server's.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._server = port
+        self._loop = asyncio.new_event_loop()
+        self._open: set[asyncio.StreamWriter] = set()
+        self._is_cut = False
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.port: int = self._run(self._listen())
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _listen(self) -> int:
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.close()
+            return
+        there, on = await asyncio.open_connection("127.0.0.1", self._server)
+        self._open |= {writer, on}
+        await asyncio.gather(self._pass(reader, on), self._pass(there, writer))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+        self._open.discard(writer)
+
+    def cut(self) -> None:
+        """End all connections, and take none."""
+        self._run(self._cut())
+
+    async def _cut(self) -> None:
+        self._is_cut = True
+        for one in self._open:
+            one.close()
+
+    def mend(self) -> None:
+        """Undo `cut`."""
+        self._is_cut = False
+
+    def close(self) -> None:
+        """End."""
+
+        async def end() -> None:
+            self._listener.close()
+            await self._cut()
+            await asyncio.sleep(0.05)
+
+        self._run(end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 def redis_server(folder: Path, *options: str) -> ServerProcess:
@@ -30,6 +102,17 @@ def mosquitto(folder: Path) -> ServerProcess:
         "max_queued_messages 0\nmax_inflight_messages 0\nuser root\n"
     )
     return server
+
+
+class RabbitServer(ServerProcess):
+    """RabbitMQ, which leaves Erlang's name server behind."""
+
+    epmd_port: int = 0
+
+    def stop(self) -> None:
+        """End both."""
+        super().stop()
+        run([binary("epmd"), "-port", str(self.epmd_port), "-kill"])
 
 
 def rabbitmq(folder: Path) -> ServerProcess:
@@ -62,7 +145,8 @@ def rabbitmq(folder: Path) -> ServerProcess:
     }
     command = ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
     binary("rabbitmq-server")
-    server = ServerProcess(command, folder / "rabbitmq.log", user=user, environment=environment)
+    server = RabbitServer(command, folder / "rabbitmq.log", user=user, environment=environment)
+    server.epmd_port = int(environment["ERL_EPMD_PORT"])
     server.set("RABBITMQ_NODE_PORT", str(server.port))
     return server
 
