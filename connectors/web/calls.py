@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,7 +55,7 @@ class Calls:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ConnectError(f"{url} cannot be used: {error}") from error
         if response.status_code in LATER:
-            raise self.again(told_by(response), retry_after(response, self._backoff_s))
+            raise self.again(told_by(response), _wait_s(response, self._backoff_s))
         return response
 
     def again(self, why: str, wait_s: float | None = None) -> Exception:
@@ -72,3 +73,11 @@ class Calls:
     def close(self) -> None:
         """Close connections."""
         self._client.close()
+
+
+def _wait_s(response: httpx.Response, default_s: float) -> float:
+    """Return how long the server wants us to wait: Retry-After, or until its limit is reset."""
+    reset = response.headers.get("x-rate-limit-reset", "")
+    if reset.isdecimal():
+        return max(float(reset) - time.time(), 0.1)
+    return retry_after(response, default_s)
