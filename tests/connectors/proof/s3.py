@@ -76,17 +76,16 @@ class Proof:
         folder.mkdir()
         worker = ConnectProcess(folder, self.servers, {name: {**config, **self.options, **JSON}})
         started, killed = time.monotonic(), 0
-        worker.start()
-        while (found := done()) < wanted:
-            if killed < kills and found >= wanted * (killed + 1) // (kills + 2):
-                worker.kill()
-                killed += 1
-                worker.start()
-            if time.monotonic() - started > 1200:
-                raise SystemExit(f"{name}: {found} of {wanted} after 20 minutes")
-            time.sleep(0.02)
-        took = time.monotonic() - started
-        worker.stop()
+        with worker:
+            while (found := done()) < wanted:
+                if killed < kills and found >= wanted * (killed + 1) // (kills + 2):
+                    worker.kill()
+                    killed += 1
+                    worker.start()
+                if time.monotonic() - started > 1200:
+                    raise SystemExit(f"{name}: {found} of {wanted} after 20 minutes")
+                time.sleep(0.02)
+            took = time.monotonic() - started
         assert killed == kills, f"only {killed} kills fitted into the time"
         return took
 
@@ -156,23 +155,23 @@ def main() -> None:
     given = parser.parse_args()
     per_object = max(1, given.records // (PARTITIONS * 100))
     count = per_object * PARTITIONS * 100
-    with tempfile.TemporaryDirectory() as name, EmbeddedBroker() as broker:
-        folder = Path(name)
-        server = moto_server.moto(folder).start()
+    with (
+        tempfile.TemporaryDirectory() as name,
+        EmbeddedBroker() as broker,
+        moto_server.moto(Path(name)) as server,
+    ):
         s3 = moto_server.client(server, "s3")
-        s3.create_bucket(
-            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
-        )
+        location = {"LocationConstraint": "us-west-2"}
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
         options = {k.replace("__", "."): str(v) for k, v in moto_server.options(server).items()}
         options |= {"s3.bucket.name": BUCKET, "s3.region": "us-west-2"}
         admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
         admin.create_topics([NewTopic("proof", PARTITIONS, 1)])["proof"].result()
-        proof = Proof(folder, broker, s3, options, count, per_object)
+        proof = Proof(Path(name), broker, s3, options, count, per_object)
         proof.produce()
         there_s = proof.to_s3(given.kills)
         proof.compare()
         back_s, twice = proof.back(given.kills)
-        server.stop()
     print(
         f"s3: {count:,} records, {PARTITIONS * 100} objects, exact; topic to S3 in {there_s:.1f} s "
         f"({count / there_s:,.0f}/s) over {given.kills} kills; back in {back_s:.1f} s "
