@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,6 @@ from aliran.connectors.errors import ConfigError, ConnectError, RetriableError
 logger: logging.Logger = logging.getLogger("aliran.connectors")
 
 _OLDEST = 14
-_LOST = ("has already been removed", "invalidated", "obsolete", "can no longer get changes")
 _SLOT = """
 SELECT s.plugin, s.database, s.active_pid, s.restart_lsn::text, s.confirmed_flush_lsn::text,
        s.wal_status, s.safe_wal_size, pg_current_wal_lsn()::text,
@@ -320,19 +320,35 @@ class Preparation:
         return at
 
     def drop_slot(self) -> None:
-        """Drop the slot if it is there."""
+        """Drop the slot if it is there; whoever reads from it is given five seconds to end.
+
+        Raises:
+            SlotBusyError: Somebody still reads from it.
+        """
         name = self._config.slot_name
-        self._server.query(
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
-            "WHERE slot_name = %s",
-            name,
-        )
+        deadline = time.monotonic() + 5
+        while True:
+            try:
+                self._server.query(
+                    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                    "WHERE slot_name = %s",
+                    name,
+                )
+            except psycopg2.errors.ObjectInUse as error:
+                if time.monotonic() > deadline:
+                    raise SlotBusyError(
+                        f"the replication slot {name!r} cannot be dropped: {first_line(error)}"
+                    ) from error
+                time.sleep(0.05)  # our own connection has been closed, which the server must see
+            else:
+                return
 
     def position(self, stored: int | None, slot: Slot | None) -> int:
         """Return where to go on: the stored position, or where the slot begins.
 
         Raises:
             PositionLostError: The server no longer has what comes behind the stored position.
+            SlotBusyError: Somebody reads from it.
             ConnectError: The slot is somebody else's.
         """
         name, place = self._config.slot_name, self._server.place
@@ -359,6 +375,11 @@ class Preparation:
                 f"max_slot_wal_keep_size allows. Drop it: SELECT pg_drop_replication_slot"
                 f"('{name}'). {advice}"
             )
+        if slot.active_pid is not None:
+            raise SlotBusyError(
+                f"the replication slot {name!r} at {place} is read by somebody else, process "
+                f"{slot.active_pid}"
+            )
         if stored is not None and slot.confirmed > stored:
             raise PositionLostError(
                 f"the stored position {lsn_text(stored)} is no longer in the replication slot "
@@ -366,26 +387,3 @@ class Preparation:
                 f"has read from it, or it was made anew. {advice}"
             )
         return slot.confirmed if stored is None else stored
-
-
-def stream_error(
-    error: psycopg2.Error, config: PostgresCdcConfig, place: str, when: Callable[[], str]
-) -> Exception:
-    """Return what an error of the stream means."""
-    text, slot = first_line(error), config.slot_name
-    if error.pgcode == "55006" or "is active for PID" in text:
-        return SlotBusyError(
-            f"the replication slot {slot!r} at {place} is read by somebody else: {text}"
-        )
-    if "publication" in text and "does not exist" in text:
-        return ConnectError(
-            f"the publication {config.publication_name!r} is no longer there at {place} "
-            f"(at {when()}): {text}. A publication must be there when changes are made; make it, "
-            "stop the connector, reset its offsets, drop the slot, and resume it"
-        )
-    if error.pgcode == "42704" or any(word in text for word in _LOST):
-        return PositionLostError(
-            f"changes behind {when()} can no longer be read from the slot {slot!r} at {place}: "
-            f"{text}. Set snapshot.mode=when_needed to have a new snapshot taken then"
-        )
-    return ConnectError(f"the changes of PostgreSQL at {place} cannot be read: {text}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2
@@ -12,12 +13,13 @@ import psycopg2
 from aliran.connectors.builtin.postgres_cdc.catalog import quoted
 from aliran.connectors.builtin.postgres_cdc.config import PostgresCdcConfig
 from aliran.connectors.builtin.postgres_cdc.decoder import Decoder, Out
-from aliran.connectors.builtin.postgres_cdc.preparation import stream_error
-from aliran.connectors.builtin.postgres_cdc.server import Server, lsn_text
+from aliran.connectors.builtin.postgres_cdc.preparation import PositionLostError, SlotBusyError
+from aliran.connectors.builtin.postgres_cdc.server import Server, first_line, lsn_text
 from aliran.connectors.errors import ConnectError
 
 _MOST_MESSAGES = 20_000
 _LINGER_S = 0.002
+_LOST = ("has already been removed", "invalidated", "obsolete", "can no longer get changes")
 
 
 class Stream:
@@ -108,7 +110,7 @@ class Stream:
 
     def _fail(self, error: psycopg2.Error) -> None:
         """Raise what an error means."""
-        judged = stream_error(
+        judged = _stream_error(
             error,
             self._config,
             self._server.place,
@@ -117,3 +119,26 @@ class Stream:
         if type(judged) is ConnectError and str(self._config.publication_name) not in str(error):
             self._server.check_away(error)
         raise judged from error
+
+
+def _stream_error(
+    error: psycopg2.Error, config: PostgresCdcConfig, place: str, when: Callable[[], str]
+) -> Exception:
+    """Return what an error of the stream means."""
+    text, slot = first_line(error), config.slot_name
+    if error.pgcode == "55006" or "is active for PID" in text:
+        return SlotBusyError(
+            f"the replication slot {slot!r} at {place} is read by somebody else: {text}"
+        )
+    if "publication" in text and "does not exist" in text:
+        return ConnectError(
+            f"the publication {config.publication_name!r} is no longer there at {place} "
+            f"(at {when()}): {text}. A publication must be there when changes are made; make it, "
+            "stop the connector, reset its offsets, drop the slot, and resume it"
+        )
+    if error.pgcode == "42704" or any(word in text for word in _LOST):
+        return PositionLostError(
+            f"changes behind {when()} can no longer be read from the slot {slot!r} at {place}: "
+            f"{text}. Set snapshot.mode=when_needed to have a new snapshot taken then"
+        )
+    return ConnectError(f"the changes of PostgreSQL at {place} cannot be read: {text}")

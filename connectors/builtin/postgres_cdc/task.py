@@ -104,7 +104,10 @@ class PostgresCdcTask(SourceTask):
                 self._stopping.wait(0.5)
                 return None
             if self._stream is None:
-                self._connect()
+                try:
+                    self._connect()
+                except SlotBusyError as error:
+                    self._wait_for_slot(error)
             self._tell()
             self._snapshots.go_on()
             assert self._stream is not None
@@ -168,10 +171,8 @@ class PostgresCdcTask(SourceTask):
         stream = Stream(self._config, self._server, self._decoder)
         try:
             stream.open()
-        except ConnectError as error:
+        except ConnectError:
             stream.close()
-            if isinstance(error, SlotBusyError):
-                self._wait_for_slot(error)
             raise
         self._stream, self._busy = stream, 0
         logger.info("reading changes of %s from %s on", self._server.place,

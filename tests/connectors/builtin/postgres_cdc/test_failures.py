@@ -129,6 +129,32 @@ def test_a_slot_of_somebody_else(table: Shop) -> None:
     assert "belongs to the plugin 'test_decoding'" in table.trace()
 
 
+def test_a_slot_that_somebody_else_reads(table: Shop) -> None:
+    table.capture()
+    config = {name: str(value) for name, value in table.config(slot__max__retries=0).items()}
+    config["topic.prefix"] = "second"
+    rest = table.connect.rest
+    assert rest.put(f"/connectors/{table.name}2/config", json=config).status_code == 201
+
+    def told() -> str:
+        tasks = table.connect.status(f"{table.name}2")["tasks"]
+        return str(tasks[0].get("trace", "")) if tasks else ""
+
+    eventually(lambda: "is read by somebody else" in told())
+    assert "pg_terminate_backend" in told()
+    rest.delete(f"/connectors/{table.name}2")
+
+
+def test_a_slot_is_dropped_with_the_task_if_wanted(table: Shop) -> None:
+    table.capture(slot__drop__on__stop="true")
+    table.read("public.t", 1)
+
+    table.stop()
+
+    slots = f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{table.name}'"
+    eventually(lambda: table.execute(slots) == [(0,)])
+
+
 def test_a_server_that_goes_away_and_comes_back(table: Shop) -> None:
     table.capture()
     table.read("public.t", 1)
