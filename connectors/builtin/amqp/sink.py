@@ -111,6 +111,8 @@ class _Confirmed:
         for one in tags:
             if self._waiting.pop(one, None) is not None and frame.method.NAME == "Basic.Nack":
                 self.nacked += 1
+        if not self._waiting:  # else `wait` sleeps on: confirmations are none of its events
+            self.connection.add_callback_threadsafe(lambda: None)
 
     def _came_back(self, _channel: Any, method: Any, properties: Any, _body: bytes) -> None:
         self.returned[properties.message_id] = f"{method.reply_code} {method.reply_text}"

@@ -7,6 +7,7 @@ acknowledged their records; the server sends the others again. Core NATS sends n
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -93,7 +94,7 @@ class NatsSourceTask(AckedSourceTask):
         self._inbox: Inbox[Msg] = Inbox()
         self._loop = LoopThread("aliran-nats-source")
         self._client: Client | None = None
-        self._acks: list[Msg] = []
+        self._acks: deque[Msg] = deque()
 
     def poll(self) -> list[MessageRecord]:
         """Return messages that have come."""
@@ -114,7 +115,7 @@ class NatsSourceTask(AckedSourceTask):
             self._acks.append(token)
 
     def _settle(self) -> None:
-        acks, self._acks = self._acks, []
+        acks = [self._acks.popleft() for _ in range(len(self._acks))]  # others may append
         if acks:
             self._loop.run(self._acknowledge_all(acks))
 
