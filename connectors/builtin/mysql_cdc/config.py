@@ -173,9 +173,9 @@ class MySqlCdcConfig:
                 "changes, so that its files can be purged; 0 for never.", validator=at_least(0)),
     ] = 10_000  # fmt: skip
     topic_delimiter: Annotated[str, _events("Parts the names of topics.")] = "."
-    topic_heartbeat_prefix: Annotated[
-        str, _events("Begins the name of the heartbeats' topic.")
-    ] = "__debezium-heartbeat"
+    topic_heartbeat_prefix: Annotated[str, _events("Begins the name of the heartbeats' topic.")] = (
+        "__debezium-heartbeat"
+    )
     topic_transaction: Annotated[
         str, _events("Ends the name of the transactions' topic.")
     ] = "transaction"  # fmt: skip

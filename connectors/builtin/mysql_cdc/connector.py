@@ -1,6 +1,7 @@
 """`MySqlCdcSource` and `MariaDbCdcSource`: the changes of a server's tables, and the rows before.
 
-Debezium: `MySqlConnector`, `MariaDbConnector`, whose options, topics, records and offsets they have.
+Debezium: `MySqlConnector`, `MariaDbConnector`, whose options, topics, records and offsets these
+have.
 """
 
 from __future__ import annotations
@@ -98,7 +99,9 @@ class MySqlCdcSource(SourceConnector):
                 if offset is not None:
                     Progress.of(Position.of(offset).progress)
             except (ValueError, TypeError) as error:
-                raise ConnectError(f"the offset {dict(offset or {})} will not do: {error}") from error
+                raise ConnectError(
+                    f"the offset {dict(offset or {})} will not do: {error}"
+                ) from error
         return True
 
 

@@ -1,4 +1,4 @@
-"""Statements in the log that change tables, and their records. Debezium: `HistorizedDatabaseSchema`.
+"""Statements in the log that change tables, and their records. Debezium: `SchemaChangeEvent`.
 
 Nothing depends on them: rows explain themselves. They are told in the topic `topic.prefix`.
 """

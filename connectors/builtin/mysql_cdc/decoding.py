@@ -128,7 +128,10 @@ def _decimal(meta: int) -> Reader:
 def _bit(bits: int) -> Reader:
     size = (bits + 7) // 8
     from_bytes = int.from_bytes
-    return lambda data, at: (format(from_bytes(data[at : at + size], "big"), f"0{bits}b"), at + size)
+    return lambda data, at: (
+        format(from_bytes(data[at : at + size], "big"), f"0{bits}b"),
+        at + size,
+    )
 
 
 # ---------------------------------------------------------------------- times
@@ -250,7 +253,7 @@ def _inflated(data: bytes) -> bytes:
     if head >> 4 == 0 and head & 7 == 0:
         return data[1:]
     size = head & 7
-    return zlib.decompress(data[1 + size :], zlib.MAX_WBITS if head & 8 else -zlib.MAX_WBITS)
+    return zlib.decompress(data[1 + size :], -zlib.MAX_WBITS if head & 8 else zlib.MAX_WBITS)
 
 
 def _both(
@@ -274,6 +277,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _uuid(data: bytes) -> bytes:
+    """Return a UUID in its order; MariaDB keeps those of versions 1 to 5 with their end first."""
+    if data[6] & 0x80 and 0 < data[8] >> 4 < 6:
+        return data[12:] + data[10:12] + data[8:10] + data[6:8] + data[:6]
+    return data
 
 
 def enum_reader(size: int, values: Sequence[str]) -> Reader:
@@ -338,6 +348,8 @@ def reader_of(column: ColumnInfo, wire: Wire) -> Reader:
     if kind == of.STRING:
         if convert is None:  # BINARY(n) is written without its trailing zeros
             convert = lambda data: data.ljust(meta, b"\0")  # noqa: E731
+        if column.kind == "uuid":
+            convert = _both(convert, _uuid)
         return _prefixed(2 if meta > 255 else 1, convert)
     raise DataError(f"column {column.name}: the type number {kind} is not known")
 

@@ -1,8 +1,8 @@
 """How far the binary log has been passed on: what stands in the offsets.
 
-`file`, `pos`, `gtids`, `row`, `event`, `server_id` and `ts_sec` are Debezium's: where the transaction
-begins that is being passed on, how many of its events with rows were, and how many rows of the next
-one. `snapshot_progress` is ours.
+`file`, `pos`, `gtids`, `row`, `server_id` and `ts_sec` are Debezium's: where the transaction begins
+that is being passed on, and how many rows of an event were. `rows_events`, how many of its events
+with rows came before that one, and `snapshot_progress` are ours.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether the server can be read, and where to go on. Debezium: `BinlogSnapshotChangeEventSource`."""
+"""Whether the server can be read, and where to go on. Debezium: `BinlogConnectorTask`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def check_server(server: Server, connector: str) -> bool:
         if found.upper() not in {value, ""}:
             raise ConnectError(
                 f"{server.place} has {name}={found}, so that its log does not hold whole rows: set "
-                f"{name}={value} on the server" + (" and start it again" if name == "log_bin" else "")
+                f"{name}={value} on the server"
+                + (" and start it again" if name == "log_bin" else "")
             )
     _check_privileges(server)
     return server.variable("binlog_row_metadata").upper() == "FULL"
@@ -99,7 +100,7 @@ def _check_not_ahead(server: Server, position: Position) -> None:
         number = 0 if known is None else int(known.rpartition("-")[2])
         if number < int(gtid.rpartition("-")[2]):
             raise PositionLostError(
-                f"{server.place} has come to {known or 'no GTID'} in domain {domain}, less far than "
+                f"{server.place} has come to {known or 'nothing'} in domain {domain}, less far than "
                 f"this connector ({gtid}): its binary log was reset, or it is another server. Take "
                 "a new snapshot (snapshot.mode=when_needed does so by itself)"
             )

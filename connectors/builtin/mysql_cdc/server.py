@@ -76,7 +76,7 @@ class Server:
             )
         except (pymysql.Error, OSError) as error:
             raise self._refused(error) from error
-        made._read_timeout = None
+        made._read_timeout = None  # noqa: SLF001
         if config.database_ssl_mode not in {"disabled", "preferred"}:
             self._must_be_encrypted(made)
         self.mariadb = "mariadb" in str(made.server_version).lower()
@@ -99,9 +99,7 @@ class Server:
             if config.database_ssl_cert:
                 context.load_cert_chain(config.database_ssl_cert, config.database_ssl_key)
         except OSError as error:
-            raise ConnectError(
-                f"database.ssl.ca, .cert or .key cannot be read: {error}"
-            ) from error
+            raise ConnectError(f"database.ssl.ca, .cert or .key cannot be read: {error}") from error
         return {"ssl": context}
 
     def _must_be_encrypted(self, made: Any) -> None:
@@ -167,9 +165,7 @@ class Server:
         lost = isinstance(error, pymysql.OperationalError | pymysql.InterfaceError)
         if (lost and code in {*_AWAY, 0}) or isinstance(error, OSError):
             self.close()
-            raise AwayError(
-                f"{self.place} went away: {told(error)}; it is tried again"
-            ) from error
+            raise AwayError(f"{self.place} went away: {told(error)}; it is tried again") from error
 
     def close(self) -> None:
         """Close the connection for questions."""
@@ -181,7 +177,7 @@ def shut(connection: Any) -> None:
     """Close a connection without a word to the server, which may not listen."""
     if connection is not None:
         with contextlib.suppress(Exception):
-            connection._force_close()
+            connection._force_close()  # noqa: SLF001
 
 
 def text(value: Any) -> str:

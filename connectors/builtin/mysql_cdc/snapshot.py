@@ -2,8 +2,8 @@
 
 A chunk is read by the primary key in a transaction of its own, of which the server says at which
 place of the binary log it stands (MariaDB: `binlog_snapshot_file`; else tables are locked for the
-moment in which it begins). The stream is read up to that place, and then the chunk's rows are passed
-on: so each row stands where it belongs among the changes, whatever was written meanwhile, and a
+moment in which it begins). The stream is read up to that place, and then the chunk's rows are
+passed on: so each row stands where it belongs among the changes, whatever was written meanwhile, and a
 snapshot that goes on after a crash is as good as one that was never interrupted.
 """
 
@@ -226,9 +226,7 @@ class Snapshots:
         size = self._config.snapshot_fetch_size
         order = ", ".join(quoted(one.name) for one in key)
         where = self._behind(table)
-        rows = self._server.run(
-            connection, f"{statement}{where} ORDER BY {order} LIMIT {size}"
-        )
+        rows = self._server.run(connection, f"{statement}{where} ORDER BY {order} LIMIT {size}")
         self._server.run(connection, "COMMIT")
         places = [layout.names.index(one.name) for one in key]
         last = None

@@ -76,13 +76,13 @@ class Stream:
                 "@slave_gtid_ignore_duplicates = 0", position.gtids)  # fmt: skip
             file = ""
         try:
-            connection._execute_command(
+            connection._execute_command(  # noqa: SLF001
                 _REGISTER, struct.pack("<IBBBHII", number, 0, 0, 0, 0, 0, 0)
             )
-            connection._read_ok_packet()
+            connection._read_ok_packet()  # noqa: SLF001
             flags = _ANNOTATED if config.include_query else 0
             place = 4 if by_gtid else position.pos
-            connection._execute_command(
+            connection._execute_command(  # noqa: SLF001
                 _DUMP, struct.pack("<IHI", place, flags, number) + file.encode()
             )
         except (pymysql.Error, OSError) as error:
@@ -91,7 +91,7 @@ class Stream:
                 f"{self._server.place} does not let {config.database_user!r} read its binary log: "
                 f"{told(error)}. GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the user"
             ) from error
-        self._socket = connection._sock
+        self._socket = connection._sock  # noqa: SLF001
         self._socket.settimeout(30)
         self._heard = time.monotonic()
 
@@ -158,9 +158,7 @@ class Stream:
         place = self._server.place
         position = self._decoder.position
         if code == _LOST and "same server" in text:
-            raise ConnectError(
-                f"{place}: {text}. Another reader has the same database.server.id"
-            )
+            raise ConnectError(f"{place}: {text}. Another reader has the same database.server.id")
         if code == _LOST:
             raise PositionLostError(
                 f"{place} no longer has its binary log from {position.file}, position "

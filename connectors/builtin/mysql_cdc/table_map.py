@@ -13,7 +13,17 @@ from typing import Any
 from aliran.connectors.errors import ConnectError
 
 DECIMAL, TINY, SHORT, LONG, FLOAT, DOUBLE, NULL, TIMESTAMP = 0, 1, 2, 3, 4, 5, 6, 7
-LONGLONG, INT24, DATE, TIME, DATETIME, YEAR, NEWDATE, VARCHAR, BIT = 8, 9, 10, 11, 12, 13, 14, 15, 16
+LONGLONG, INT24, DATE, TIME, DATETIME, YEAR, NEWDATE, VARCHAR, BIT = (
+    8,
+    9,
+    10,
+    11,
+    12,
+    13,
+    14,
+    15,
+    16,
+)
 TIMESTAMP2, DATETIME2, TIME2, BLOB_COMPRESSED, VARCHAR_COMPRESSED = 17, 18, 19, 140, 141
 VECTOR, JSON, NEWDECIMAL, ENUM, SET, TINY_BLOB, MEDIUM_BLOB, LONG_BLOB, BLOB = (
     242, 245, 246, 247, 248, 249, 250, 251, 252,
@@ -46,7 +56,7 @@ class ColumnInfo:
 
     Attributes:
         name: Its name.
-        kind: Its type: tinyint, …, text (all that have characters), binary (all that have bytes), ….
+        kind: Its type: tinyint, …, text (all that have characters), binary (all of bytes), ….
         nullable: Whether it may be null.
         unsigned: Whether a number has no sign.
         precision: Digits of a decimal, bits of a bit.

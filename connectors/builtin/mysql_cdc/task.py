@@ -124,9 +124,7 @@ class MySqlCdcTask(SourceTask):
         if snapshots.due():
             out += snapshots.take()
             return
-        self._stream.read(
-            out, config.max_batch_size, config.poll_interval_ms / 1000, snapshots.due
-        )
+        self._stream.read(out, config.max_batch_size, config.poll_interval_ms / 1000, snapshots.due)
 
     def _judged(self, error: Exception) -> Exception:
         """Return an error as it is to be seen from outside."""
@@ -146,7 +144,7 @@ class MySqlCdcTask(SourceTask):
     # ------------------------------------------------------------------ connecting
 
     def _connect(self) -> None:
-        config, decoder = self._config, self._decoder
+        decoder = self._decoder
         if not check_server(self._server, self.connector):
             logger.warning(
                 "%s has not binlog_row_metadata=FULL: names and types of columns are those of now, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import struct
 import uuid
@@ -33,8 +34,6 @@ _UNSIGNED = {"tinyint": kinds.INT16, "smallint": kinds.INT32, "mediumint": kinds
 
 
 def _zoned(micros: int) -> str:
-    import datetime as dt
-
     moment = EPOCH + dt.timedelta(microseconds=micros)
     return iso_fraction(moment.strftime("%Y-%m-%dT%H:%M:%S"), moment.microsecond) + "Z"
 
@@ -61,21 +60,10 @@ def _geometry(point: bool) -> Kind:
 _ADDRESSES: dict[str, Kind] = {
     "inet4": Kind(SchemaBuilder.string, lambda data: str(ipaddress.IPv4Address(data)), "0.0.0.0"),
     "inet6": Kind(SchemaBuilder.string, lambda data: str(ipaddress.IPv6Address(data)), "::"),
-    "uuid": Kind(
-        kinds.UUID.builder, lambda data: str(uuid.UUID(bytes=_unshuffled(data))), ""
-    ),
+    "uuid": Kind(kinds.UUID.builder, lambda data: str(uuid.UUID(bytes=data)), ""),
     "geometry": _geometry(point=False),
     "point": _geometry(point=True),
 }  # fmt: skip
-
-
-def _unshuffled(data: bytes) -> bytes:
-    """Return a UUID as it is written; MariaDB keeps those of versions below 6 by their time."""
-    if data[8] & 0x80 == 0 or 0x60 > data[6] & 0xF0 > 0:
-        swapped = data[12:16] + data[10:12] + data[8:10] + data[6:8] + data[:6]
-        if not (data[6] & 0xF0 >= 0x60 and data[8] & 0x80):
-            return swapped
-    return data
 
 
 class Types:
