@@ -69,6 +69,16 @@ class Catalog:
         columns = tuple(_column(row, jsons) for row in rows)
         return TableInfo(database, name, columns, tuple(text(one[0]) for one in key))
 
+    def charsets_of(self, database: str, name: str) -> dict[str, str]:
+        """Return the character sets of a table's columns."""
+        rows = self._server.query(
+            "SELECT column_name, character_set_name FROM information_schema.columns WHERE "
+            "table_schema = %s AND table_name = %s AND character_set_name IS NOT NULL",
+            database,
+            name,
+        )
+        return {text(one): text(two) for one, two in rows}
+
     def _jsons(self, database: str, name: str) -> set[str]:
         """Return the columns that MariaDB holds as text with a check that it is JSON."""
         if not self._server.mariadb:

@@ -100,7 +100,7 @@ def _check_not_ahead(server: Server, position: Position) -> None:
         number = 0 if known is None else int(known.rpartition("-")[2])
         if number < int(gtid.rpartition("-")[2]):
             raise PositionLostError(
-                f"{server.place} has come to {known or 'nothing'} in domain {domain}, less far than "
-                f"this connector ({gtid}): its binary log was reset, or it is another server. Take "
-                "a new snapshot (snapshot.mode=when_needed does so by itself)"
+                f"{server.place} has come to {known or 'nothing'} in domain {domain}, less "
+                f"far than this connector ({gtid}): its binary log was reset, or it is another "
+                "server. Take a new snapshot (snapshot.mode=when_needed does so by itself)"
             )

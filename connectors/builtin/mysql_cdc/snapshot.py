@@ -2,9 +2,9 @@
 
 A chunk is read by the primary key in a transaction of its own, of which the server says at which
 place of the binary log it stands (MariaDB: `binlog_snapshot_file`; else tables are locked for the
-moment in which it begins). The stream is read up to that place, and then the chunk's rows are
-passed on: so each row stands where it belongs among the changes, whatever was written meanwhile, and a
-snapshot that goes on after a crash is as good as one that was never interrupted.
+moment in which it begins). The stream is read up to that place, and then the chunk's rows go: so
+each row stands where it belongs among the changes, whatever was written meanwhile, and a snapshot
+that goes on after a crash is as good as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from aliran.connectors.builtin.mysql_cdc.server import Server, now_micros, quote
 from aliran.connectors.builtin.mysql_cdc.source_block import SourceBlocks
 from aliran.connectors.builtin.mysql_cdc.table_map import TableInfo
 from aliran.connectors.builtin.mysql_cdc.texts import can_be_sought, kept, literal
-from aliran.connectors.errors import ConnectError
+from aliran.connectors.errors import ConnectError, DataError
 from aliran.connectors.records import SourceRecord
 
 logger: logging.Logger = logging.getLogger("aliran.connectors")
@@ -328,7 +328,15 @@ class Snapshots:
             source = self._blocks.of_snapshot(
                 table.database, table.name, marker, position.pos, chunk.micros
             )
-            row = layout.row_of_texts(values)
+            try:
+                row = layout.row_of_texts(values)
+            except DataError as error:
+                mode = self._config.event_processing_failure_handling_mode
+                if mode == "fail":
+                    raise
+                if mode == "warn":
+                    logger.warning("a row is passed over: %s", error)
+                continue
             origin = Origin(source, partition, offset, now)
             found.append(envelope.record("r", None, row, envelope.key_of(row), origin))
             progress.started = True

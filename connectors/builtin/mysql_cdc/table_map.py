@@ -6,9 +6,9 @@ and the key, so that the log explains itself. MySQL: `Table_map_event`, optional
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Protocol
 
 from aliran.connectors.errors import ConnectError
 
@@ -234,16 +234,30 @@ def _charsets(default: list[int], each: list[int], count: int) -> list[int]:
     return [*each, *[0] * (count - len(each))]
 
 
+class Tables(Protocol):
+    """What is asked about tables."""
+
+    def table(self, database: str, name: str) -> TableInfo | None:
+        """Return a table, None if there is none."""
+        ...
+
+    def charsets_of(self, database: str, name: str) -> dict[str, str]:
+        """Return the character sets of a table's columns."""
+        ...
+
+
 class TableMaps:
     """Reads TABLE_MAP events.
 
     Args:
         charsets: Names of character sets by the numbers of collations.
         codec: Gives Python's name of a character set.
-        catalog: Gives what the catalog says now about a table, None for nothing.
+        catalog: Says what tables are now.
     """
 
-    def __init__(self, charsets: Mapping[int, str], codec: Any, catalog: Any) -> None:
+    def __init__(
+        self, charsets: Mapping[int, str], codec: Callable[[str], str], catalog: Tables
+    ) -> None:
         self._charsets = charsets
         self._codec = codec
         self._catalog = catalog
@@ -264,7 +278,7 @@ class TableMaps:
             metas.append((real, meta))
         nulls = int.from_bytes(data[at : at + (count + 7) // 8], "little")
         optional = _metadata(data, at + (count + 7) // 8)
-        known: TableInfo | None = self._catalog(database, table)
+        known: TableInfo | None = self._catalog.table(database, table)
         if not optional.names:
             return self._by_catalog(f"{database}.{table}", metas, known, optional)
         wires = self._wires(metas, optional)
@@ -282,7 +296,14 @@ class TableMaps:
                 f"{told}, and the log has no names of columns: set binlog_row_metadata=FULL on "
                 "the server, and take a new snapshot (snapshot.mode=always)"
             )
-        return known, tuple(self._wires(metas, optional))
+        charsets = self._catalog.charsets_of(known.database, known.name)
+        wires = tuple(
+            wire
+            if wire.charset != _BINARY or column.kind not in {"text", "json"}
+            else replace(wire, charset=charsets.get(column.name, _BINARY))
+            for column, wire in zip(known.columns, self._wires(metas, optional), strict=True)
+        )
+        return known, wires
 
     def _wires(self, metas: list[tuple[int, int]], optional: Metadata) -> list[Wire]:
         texts = [place for place, (kind, _) in enumerate(metas) if kind in _TEXTS]

@@ -150,7 +150,7 @@ class MySqlCdcTask(SourceTask):
                 "%s has not binlog_row_metadata=FULL: names and types of columns are those of now, "
                 "which are wrong for changes from before an ALTER TABLE", self._server.place,
             )  # fmt: skip
-        decoder.maps = TableMaps(self._catalog.charsets(), codec_of, self._catalog.table)
+        decoder.maps = TableMaps(self._catalog.charsets(), codec_of, self._catalog)
         decoder.forget_tables()
         position, by_gtid = self._where()
         self._position = position

@@ -22,10 +22,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 
 from broker_process import BrokerProcess
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    NewTopic,
+)
 from connect_process import ConnectProcess
 from databases import PASSWORD, Database, mariadb
-
 from tests.connectors.proof.cdc import (
     Compacted,
     cpu_seconds,

@@ -57,6 +57,14 @@ class Shop:
         assert answer.status_code in {200, 201}, answer.text
         return self.connect.status(self.name, wait=wait)
 
+    def refused(self, **options: Any) -> str:
+        """Return why the connector is not made."""
+        answer = self.connect.rest.put(
+            f"/connectors/{self.name}/config", json=self.config(**options)
+        )
+        assert answer.status_code == 400, answer.text
+        return answer.text
+
     def stop(self) -> None:
         """Stop the connector."""
         assert self.connect.rest.put(f"/connectors/{self.name}/stop").status_code == 204

@@ -44,17 +44,17 @@ def test_rows_that_are_there_and_changes_that_come(shop: Shop) -> None:
 
 def test_a_restart_goes_on_in_the_middle_of_a_transaction(shop: Shop) -> None:
     shop.execute("CREATE TABLE t (id int PRIMARY KEY)")
-    shop.capture(max__batch__size=1, topic__prefix=shop.name)
+    shop.capture(max__batch__size=1, topic__prefix=shop.name, snapshot__mode="no_data")
+    eventually(lambda: shop.connect.status(shop.name)["tasks"][0].get("details"))
     topic = f"{shop.name}.{shop.name}.t"
     shop.execute("INSERT INTO t VALUES (-1)")
     shop.read_topic(topic, 1)
-    before = eventually(lambda: shop.offset().get("row") and shop.offset())
     rows = ",".join(f"({n})" for n in range(3000))
     shop.execute("BEGIN", f"INSERT INTO t VALUES {rows}", "COMMIT")
     assert [key["id"] for key, _ in shop.read_topic(topic, 3001)] == list(range(-1, 3000))
     shop.stop()
     begins = shop.offset()
-    assert begins["pos"] > before["pos"]
+    assert begins["rows_events"] >= 1
 
     # 3,000 rows fill several events: say that the first one is done, and five rows of the next.
     answer = shop.connect.rest.patch(
@@ -101,7 +101,8 @@ def test_what_the_options_say(shop: Shop) -> None:
         include__schema__changes="true", provide__transaction__metadata="true",
         table__exclude__list=f"{shop.name}.u", column__exclude__list=".*[.]other",
         include__query="true", tombstones__on__delete="false", topic__prefix=shop.name,
-        skipped__operations="u", column__mask__with__3__chars=".*[.]secret", snapshot__mode="no_data",
+        skipped__operations="u", column__mask__with__3__chars=".*[.]secret",
+        snapshot__mode="no_data",
     )  # fmt: skip
     eventually(lambda: shop.connect.status(shop.name)["tasks"][0].get("details"))
     shop.execute(

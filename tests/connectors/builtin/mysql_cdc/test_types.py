@@ -11,7 +11,6 @@ from tests.connectors.builtin.mysql_cdc.conftest import Shop
 pytestmark = pytest.mark.xdist_group("mysql_cdc")
 
 
-
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
