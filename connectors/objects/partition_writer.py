@@ -165,6 +165,10 @@ class PartitionWriter:
             self.commit()
 
     def _append(self, record: SinkRecord, offset: int) -> None:
+        if record.value is None:
+            if self._config.behavior_on_null_values == "fail":
+                raise DataError("the record has no value; see behavior.on.null.values")
+            return
         layout = self._layout
         millis = layout.extractor(record) if self._timed else 0
         if record.topic == self._fixed_topic:

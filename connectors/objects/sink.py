@@ -48,11 +48,6 @@ class ObjectSinkTask(MessageSinkTask):
     def put(self, records: Sequence[SinkRecord]) -> None:
         """Write records; files that are complete appear."""
         for record in records:
-            if record.value is None:
-                if self._config.behavior_on_null_values == "fail":
-                    self.refuse(record, DataError("the record has no value; see behavior.on.null"
-                                                   ".values"))  # fmt: skip
-                continue
             try:
                 self._writers[record.original_topic, record.original_kafka_partition].take(record)
             except DataError as error:

@@ -190,6 +190,8 @@ class ObjectSourceTask(SourceTask):
         for info in self._store.files():
             if info.name in self._taken or not fnmatch.fnmatchcase(info.name, pattern):
                 continue
+            if not info.size:
+                continue  # a mark for a folder, or somebody is about to write it
             if not self._config.file_settled_ms or info.modified_ms <= settled:
                 yield info
 

@@ -52,11 +52,14 @@ def test_files_of_a_folder_are_read_once_and_moved(connect: Connect, tmp_path: P
     assert numbers(connect, "folder", 4) == [1, 2, 3, 4]
     finished = ["a.json.gz", "b.json", "deep/c.json"]
     eventually(lambda: names(tmp_path / "finished") == finished)
-    (tmp_path / "b.json").write_text('{"n": 5}\n')  # a new file, though its name is not
+    (tmp_path / "empty.json").write_text("")
+    (tmp_path / ".b.json").write_text('{"n": 5}\n')
+    (tmp_path / ".b.json").rename(tmp_path / "b.json")  # a new file, though its name is not
 
     assert numbers(connect, "folder", 5) == [1, 2, 3, 4, 5]
     finished.insert(2, "b.json.1")
     eventually(lambda: names(tmp_path / "finished") == finished)
+    assert (tmp_path / "empty.json").exists()
 
 
 def test_a_worker_goes_on_inside_of_a_file(connect: Connect, tmp_path: Path) -> None:

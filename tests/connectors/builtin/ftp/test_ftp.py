@@ -111,7 +111,8 @@ def test_files_are_read_once_and_moved(connect: Connect, server: Server) -> None
 
     topic = put(connect, server, "once", file__pattern="*.json", after__read__action="move")
     assert numbers(connect, topic, 3) == [1, 2, 3]
-    (folder / "new.json").write_text('{"n": 4}\n')
+    (folder / ".new").write_text('{"n": 4}\n')
+    (folder / ".new").rename(folder / "new.json")
 
     assert numbers(connect, topic, 4) == [1, 2, 3, 4]
     expected = ["finished/a b.json", "finished/deep/ü.json", "finished/new.json", "other.txt"]
