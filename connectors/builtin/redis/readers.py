@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import redis
 
 from aliran.connectors.builtin.redis.source_config import RedisSourceConfig
 from aliran.connectors.data.builder import STRING_SCHEMA
@@ -36,6 +40,23 @@ class ListReader:
 
     def read(self, wait_s: float) -> list[MessageRecord]:
         """Return elements: first those that were under way when an earlier run ended."""
+        with self._anew_after_errors():
+            return self._read()
+
+    @contextmanager
+    def _anew_after_errors(self) -> Iterator[None]:
+        """Forget what is under way if an answer is missing: who knows whether it was done.
+
+        All that is in the lists beside is read again then, so that nothing is lost.
+        """
+        try:
+            yield
+        except (redis.RedisError, OSError):
+            self._under_way = {name: deque() for name in self._beside}
+            self._began = False
+            raise
+
+    def _read(self) -> list[MessageRecord]:
         if not self._began:
             self._left = {name: int(self._client.llen(one)) for name, one in self._beside.items()}
             self._began = True
@@ -78,7 +99,7 @@ class ListReader:
 
     def settle(self) -> None:
         """Remove what is acknowledged in a row."""
-        with self._lock:
+        with self._lock, self._anew_after_errors():
             for name, under_way in self._under_way.items():
                 count = 0
                 while count < len(under_way) and under_way[count][0]:

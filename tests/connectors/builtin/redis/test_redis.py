@@ -236,6 +236,9 @@ def test_a_server_that_is_away_is_waited_for(
 ) -> None:
     connect.put("there", "RedisSource", redis__stream__name="there", **uri, **PLAIN)
     connect.put("back", "RedisSink", topics="there", redis__key="back", **uri, **PLAIN)
+    connect.put("work", "RedisSource", redis__type="list", redis__list__names="work",
+                topic="work", **uri)  # fmt: skip
+    client.rpush("work", 0, 1)
     client.xadd("there", {"n": 0})
     eventually(lambda: client.xlen("back") == 1)
 
@@ -246,7 +249,10 @@ def test_a_server_that_is_away_is_waited_for(
     eventually(lambda: client.xlen("back") == 2)
     client.xadd("there", {"n": 2})
     eventually(lambda: client.xlen("back") == 3)
-    for name in ("there", "back"):
+    client.rpush("work", 2)
+    eventually(lambda: not client.exists("work", "work:aliran:work"))
+    assert {int(one.value()) for one in connect.read("work", 3)} == {0, 1, 2}
+    for name in ("there", "back", "work"):
         connect.rest.put(f"/connectors/{name}/stop")
 
     assert [one["n"] for _, one in client.xrange("back")] == ["0", "1", "2"]
