@@ -102,17 +102,18 @@ def test_there_and_back(connect: Connect, bucket: Bucket, kind: str) -> None:
     converter = {"value__converter": JSON}
     if "bytes" in name or "bytearray" in name:
         converter = {"value__converter": "org.apache.kafka.connect.converters.ByteArrayConverter"}
-    write(connect, f"there-{name}", values)
+    write(connect, f"there-{name}", values, headers=[("h", b"v")])
 
     connect.put(f"there-{name}", "S3Sink", topics=f"there-{name}", flush__size=20,
-                format__class=kind, store__kafka__keys="true", **bucket.options,
-                **converter)  # fmt: skip
+                format__class=kind, store__kafka__keys="true", store__kafka__headers="true",
+                **bucket.options, **converter)  # fmt: skip
     connect.put(f"back-{name}", "S3Source", topic=f"back-{name}", format__class=kind,
-                poll__interval__ms=100, store__kafka__keys="true", **bucket.options,
-                **converter)  # fmt: skip
+                poll__interval__ms=100, store__kafka__keys="true", store__kafka__headers="true",
+                **bucket.options, **converter)  # fmt: skip
     back = connect.read(f"back-{name}", 40)
 
     assert [one.key() for one in back] == [f"k{n}".encode() for n in range(40)]
+    assert {tuple(one.headers()) for one in back} == {(("h", b"v"),)}
     found = [json.loads(one.value()) for one in back]
     if name in {"avro", "parquet"}:
         assert [one["schema"] for one in found] == [schema] * 40
@@ -159,6 +160,19 @@ def test_folders_by_time_in_a_zone_and_rotation_by_record_time(
         f"topics/times/year=2026/month=03/day={day}/hour={hour}/times+0+000000000{offset}.json"
         for day, hour, offset in [(28, 23, 0), (28, 23, 1), (29, "00", 2), (30, "00", 3)]
     ]
+
+
+def test_a_clock_may_end_objects(connect: Connect, bucket: Bucket) -> None:
+    write(connect, "clock", [{"n": 1}, {"n": 2}])
+
+    connect.put("clock", "S3Sink", topics="clock", flush__size=1000,
+                rotate__schedule__interval__ms=100, **bucket.options, **PLAIN)  # fmt: skip
+
+    eventually(bucket.names)
+    offsets = "/connectors/clock/offsets"
+    eventually(lambda: connect.rest.get(offsets).json()["offsets"])
+    found = [one for name in bucket.names() for one in bucket.get(name).splitlines()]
+    assert found == [b'{"n":1}', b'{"n":2}']
 
 
 def test_a_new_schema_ends_the_object_unless_it_is_compatible(
@@ -212,7 +226,9 @@ def test_poison_goes_to_the_dead_letters_or_ends_the_task(connect: Connect, buck
 
     assert [one.value() for one in connect.read("poison-dead", 1)] == [b'{"b": 2}']
     eventually(lambda: len(bucket.names()) == 2)
-    assert "poison-0 at offset 1 cannot be written: the value has no field a" in trace(connect, "poison")
+    assert "poison-0 at offset 1 cannot be written: the value has no field a" in trace(
+        connect, "poison"
+    )
 
 
 def test_values_without_a_schema_cannot_be_parquet(connect: Connect, bucket: Bucket) -> None:
@@ -234,7 +250,9 @@ def test_tombstones_fail_or_are_left_out(connect: Connect, bucket: Bucket) -> No
 
     eventually(bucket.names)
     assert bucket.get(bucket.names()[0]).splitlines() == [b'{"a":1}', b'{"a":2}']
-    assert "nulls-0 at offset 1 cannot be written: the record has no value" in trace(connect, "nulls")
+    assert "nulls-0 at offset 1 cannot be written: the record has no value" in trace(
+        connect, "nulls"
+    )
 
 
 def test_any_objects_under_a_prefix_are_read_once_and_put_away(
