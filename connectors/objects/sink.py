@@ -94,7 +94,8 @@ class ObjectSink(MessageSink):
         return found
 
     def try_out(self, config: Any) -> None:
-        """Try whether files can be written."""
+        """Try whether files can be written, and the format's packages are there."""
+        config.format(config.format_class)
         store = self.task.store_of(config)
         try:
             store.check()

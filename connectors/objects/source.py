@@ -291,7 +291,8 @@ class ObjectSource(MessageSource):
         return [{NUMBER: str(number), COUNT: str(max_tasks)} for number in range(max_tasks)]
 
     def try_out(self, config: Any) -> None:
-        """Try whether files can be found."""
+        """Try whether files can be found, and the format's packages are there."""
+        config.format()
         store = self.task.store_of(config)
         try:
             store.check()
