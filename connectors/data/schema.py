@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from aliran.connectors.data.java import class_text
 from aliran.connectors.errors import DataError
@@ -51,7 +51,8 @@ class Type(Enum):
     STRUCT = "struct"
 
     # Members are looked up for each value; Enum's own hash is slow.
-    __hash__ = object.__hash__
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__
 
     def __init__(self, text: str) -> None:
         self.is_primitive: bool = text not in {"array", "map", "struct"}

@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pika
 
+from aliran.connectors.api.tasks import SinkTask
 from aliran.connectors.builtin.amqp.client import AmqpOptions, close
 from aliran.connectors.config.definition import Importance
 from aliran.connectors.config.typed import Option, instance_of
@@ -213,8 +214,8 @@ def _id(record: SinkRecord) -> str:
 class AmqpSink(MessageSink):
     """As many tasks as may be."""
 
-    settings = AmqpSinkConfig
-    task = AmqpSinkTask
+    settings: ClassVar[type[Any]] = AmqpSinkConfig
+    task: ClassVar[type[SinkTask]] = AmqpSinkTask
 
     def try_out(self, config: AmqpSinkConfig) -> None:
         """Connect, and look at the exchange."""

@@ -11,10 +11,11 @@ import heapq
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pika import exceptions as errors
 
+from aliran.connectors.api.tasks import SourceTask
 from aliran.connectors.builtin.amqp.client import AmqpOptions, close
 from aliran.connectors.config.definition import Importance
 from aliran.connectors.config.typed import Option, instance_of
@@ -216,8 +217,8 @@ def declare(channel: Any, config: AmqpSourceConfig, queue: str) -> None:
 class AmqpSource(MessageSource):
     """Tasks consume the same queues, side by side."""
 
-    settings = AmqpSourceConfig
-    task = AmqpSourceTask
+    settings: ClassVar[type[Any]] = AmqpSourceConfig
+    task: ClassVar[type[SourceTask]] = AmqpSourceTask
 
     def deal(self, config: AmqpSourceConfig, max_tasks: int) -> list[dict[str, str]]:
         """Return as many tasks as may be."""

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -312,8 +312,8 @@ def _digest(item: Any) -> str:
 class HttpSource(MessageSource):
     """One address, one task."""
 
-    settings = HttpSourceConfig
-    task = HttpSourceTask
+    settings: ClassVar[type[Any]] = HttpSourceConfig
+    task: ClassVar[type[SourceTask]] = HttpSourceTask
 
     def validate(self, given: Mapping[str, Any]) -> dict[str, ConfigValue]:
         """Return what is to be said about each option, and about several together."""

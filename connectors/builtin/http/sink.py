@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import httpx
 
 from aliran.connectors.api.function_tasks import Retry
+from aliran.connectors.api.tasks import SinkTask
 from aliran.connectors.builtin.http.client import look_at_auth, retry_after, told_by
 from aliran.connectors.builtin.http.sink_config import Codes, HttpSinkConfig
 from aliran.connectors.config.definition import ConfigValue
@@ -206,8 +207,8 @@ def _id(record: SinkRecord) -> tuple[str | None, int | None, int | None]:
 class HttpSink(MessageSink):
     """As many tasks as may be."""
 
-    settings = HttpSinkConfig
-    task = HttpSinkTask
+    settings: ClassVar[type[Any]] = HttpSinkConfig
+    task: ClassVar[type[SinkTask]] = HttpSinkTask
 
     def validate(self, given: Mapping[str, Any]) -> dict[str, ConfigValue]:
         """Return what is to be said about each option, and about several together."""

@@ -10,8 +10,9 @@ import errno
 import socket
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from aliran.connectors.api.tasks import SourceTask
 from aliran.connectors.builtin.http.webhook_app import Posted, WebhookApp
 from aliran.connectors.builtin.http.webhook_config import WebhookConfig
 from aliran.connectors.config.definition import ConfigValue
@@ -81,8 +82,8 @@ def _listen(config: WebhookConfig) -> HttpServer:
 class WebhookSource(MessageSource):
     """One port, one task."""
 
-    settings = WebhookConfig
-    task = WebhookTask
+    settings: ClassVar[type[Any]] = WebhookConfig
+    task: ClassVar[type[SourceTask]] = WebhookTask
 
     def validate(self, given: Mapping[str, Any]) -> dict[str, ConfigValue]:
         """Return what is to be said about each option, and about several together."""

@@ -6,11 +6,12 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from paho.mqtt.client import MQTTMessageInfo
 from paho.mqtt.enums import MQTTErrorCode
 
+from aliran.connectors.api.tasks import SinkTask
 from aliran.connectors.builtin.mqtt.client import Connection, Listener, MqttOptions, try_out
 from aliran.connectors.config.definition import Importance
 from aliran.connectors.config.typed import Option, instance_of
@@ -128,8 +129,8 @@ class MqttSinkTask(MessageSinkTask):
 class MqttSink(MessageSink):
     """As many tasks as may be."""
 
-    settings = MqttSinkConfig
-    task = MqttSinkTask
+    settings: ClassVar[type[Any]] = MqttSinkConfig
+    task: ClassVar[type[SinkTask]] = MqttSinkTask
 
     def try_out(self, config: MqttSinkConfig) -> None:
         """Connect."""

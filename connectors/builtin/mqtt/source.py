@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from aliran.connectors.api.tasks import SourceTask
 from aliran.connectors.builtin.mqtt.client import Connection, Listener, MqttOptions, try_out
 from aliran.connectors.config.definition import Importance
 from aliran.connectors.config.typed import Option, instance_of
@@ -166,8 +167,8 @@ class MqttSourceTask(AckedSourceTask):
 class MqttSource(MessageSource):
     """Tasks share the filters."""
 
-    settings = MqttSourceConfig
-    task = MqttSourceTask
+    settings: ClassVar[type[Any]] = MqttSourceConfig
+    task: ClassVar[type[SourceTask]] = MqttSourceTask
 
     def deal(self, config: MqttSourceConfig, max_tasks: int) -> list[dict[str, str]]:
         """Return the filters of each task."""

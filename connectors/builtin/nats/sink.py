@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import nats.errors
 from nats.aio.client import Client
 from nats.js.errors import NoStreamResponseError
 
+from aliran.connectors.api.tasks import SinkTask
 from aliran.connectors.builtin.nats.client import LoopThread, NatsOptions
 from aliran.connectors.config.definition import Importance
 from aliran.connectors.config.typed import Option, instance_of
@@ -143,8 +144,8 @@ class NatsSinkTask(MessageSinkTask):
 class NatsSink(MessageSink):
     """As many tasks as may be."""
 
-    settings = NatsSinkConfig
-    task = NatsSinkTask
+    settings: ClassVar[type[Any]] = NatsSinkConfig
+    task: ClassVar[type[SinkTask]] = NatsSinkTask
 
     def try_out(self, config: NatsSinkConfig) -> None:
         """Connect, and look for the stream where the subject is known."""

@@ -10,13 +10,14 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from aliran.connectors.api.tasks import SourceTask
 from aliran.connectors.builtin.nats.client import LoopThread, NatsOptions
 from aliran.connectors.config.definition import Importance
 from aliran.connectors.config.typed import Option, instance_of
@@ -212,8 +213,8 @@ class NatsSourceTask(AckedSourceTask):
 class NatsSource(MessageSource):
     """Tasks share the durable consumer, or the group of subscribers."""
 
-    settings = NatsSourceConfig
-    task = NatsSourceTask
+    settings: ClassVar[type[Any]] = NatsSourceConfig
+    task: ClassVar[type[SourceTask]] = NatsSourceTask
 
     def deal(self, config: NatsSourceConfig, max_tasks: int) -> list[dict[str, str]]:
         """Return as many tasks as may share."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
+from aliran.connectors.api.tasks import SinkTask
 from aliran.connectors.builtin.redis.client import is_later, try_out
 from aliran.connectors.builtin.redis.sink_config import RedisSinkConfig
 from aliran.connectors.config.typed import instance_of
@@ -240,8 +241,8 @@ def _data(schema: Any, value: Any) -> bytes | None:
 class RedisSink(MessageSink):
     """As many tasks as may be."""
 
-    settings = RedisSinkConfig
-    task = RedisSinkTask
+    settings: ClassVar[type[Any]] = RedisSinkConfig
+    task: ClassVar[type[SinkTask]] = RedisSinkTask
 
     def try_out(self, config: RedisSinkConfig) -> None:
         """Connect."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import redis
 
+from aliran.connectors.api.tasks import SourceTask
 from aliran.connectors.builtin.redis.client import try_out
 from aliran.connectors.builtin.redis.readers import ChannelReader, KeysReader, ListReader
 from aliran.connectors.builtin.redis.source_config import RedisSourceConfig
@@ -91,8 +92,8 @@ class RedisSourceTask(AckedSourceTask):
 class RedisSource(MessageSource):
     """Streams and lists are shared by tasks; channels and keys are one task's."""
 
-    settings = RedisSourceConfig
-    task = RedisSourceTask
+    settings: ClassVar[type[Any]] = RedisSourceConfig
+    task: ClassVar[type[SourceTask]] = RedisSourceTask
 
     def deal(self, config: RedisSourceConfig, max_tasks: int) -> list[dict[str, str]]:
         """Return the names of each task, or the same for all consumers of a group."""
