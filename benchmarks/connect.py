@@ -93,6 +93,23 @@ def worker_command(place: Place, run: Path, config: dict[str, str], *, jvm: bool
     return [*java, "org.apache.kafka.connect.cli.ConnectStandalone", *files]
 
 
+def tree_cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process and those it has started: connectors have their own."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text(encoding="utf-8")
+        except OSError:  # it is gone
+            continue
+        parents[int(stat.parent.name)] = int(text.rsplit(")", 1)[1].split()[1])
+    tree, grows = {pid}, True
+    while grows:
+        more = {child for child, parent in parents.items() if parent in tree}
+        grows = not more <= tree
+        tree |= more
+    return sum(map(cpu_seconds, tree))
+
+
 @contextmanager
 def _progress(case: Case, place: Place, topic: str, out: Path) -> Iterator[Callable[[], int]]:
     """Yield what tells how many records have come."""
@@ -122,13 +139,13 @@ def measure(case: Case, place: Place, number: int, *, jvm: bool) -> dict[str, fl
             while seen < place.count:
                 seen = come()
                 if seen and not first:
-                    first, began, cpu = seen, time.monotonic(), cpu_seconds(process.pid)
+                    first, began, cpu = seen, time.monotonic(), tree_cpu_seconds(process.pid)
                 if time.monotonic() > deadline or process.poll() is not None:
                     told = (run / "log").read_text(errors="replace")[-2000:]
                     raise SystemExit(f"{run.name}: {seen} of {place.count} came\n{told}")
                 time.sleep(_LOOK_S)
             seconds = time.monotonic() - began
-            used = cpu_seconds(process.pid) - cpu
+            used = tree_cpu_seconds(process.pid) - cpu
         finally:
             process.terminate()
             process.wait(60)
