@@ -12,7 +12,9 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from aliran.connectors.builtin.mysql_cdc import table_map as of
@@ -27,6 +29,7 @@ RowReader: TypeAlias = Callable[[bytes, int], tuple[list[Any], int]]
 
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
 _DAY = 86_400_000_000
+_EXACT = Context(prec=100)
 _CODECS = {
     "utf8mb4": "utf-8", "utf8mb3": "utf-8", "utf8": "utf-8", "latin1": "cp1252", "ascii": "ascii",
     "latin2": "iso8859_2", "latin5": "iso8859_9", "latin7": "iso8859_13", "cp1250": "cp1250",
@@ -86,9 +89,25 @@ def _whole(size: int, *, signed: bool) -> Reader:
     return _packed(letter if signed else letter.upper(), size)
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The reader of values that all have one size.
+
+    Attributes:
+        unpack: Takes data and a place, returns the value in a tuple.
+        size: The size.
+    """
+
+    unpack: Callable[[bytes, int], tuple[Any, ...]]
+    size: int
+
+    def __call__(self, data: bytes, at: int) -> tuple[Any, int]:
+        """Return the value, and where it ends."""
+        return self.unpack(data, at)[0], at + self.size
+
+
 def _packed(letter: str, size: int) -> Reader:
-    unpack = struct.Struct(f"<{letter}").unpack_from
-    return lambda data, at: (unpack(data, at)[0], at + size)
+    return Packed(struct.Struct(f"<{letter}").unpack_from, size)
 
 
 _DIGITS_SIZE = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
@@ -119,8 +138,7 @@ def _decimal(meta: int) -> Reader:
         value = 0
         for shift, mask, unit in shifts:
             value = value * unit + (raw >> shift & mask)
-        digits = tuple(map(int, str(value)))
-        return Decimal((0 if positive or not value else 1, digits, -scale)), at + size
+        return Decimal(value if positive else -value).scaleb(-scale, _EXACT), at + size
 
     return read
 
@@ -137,6 +155,7 @@ def _bit(bits: int) -> Reader:
 # ---------------------------------------------------------------------- times
 
 
+@lru_cache(maxsize=4096)
 def days_of(year: int, month: int, day: int) -> int | None:
     """Return days since 1970, None for a date that is none."""
     try:
@@ -357,27 +376,31 @@ def reader_of(column: ColumnInfo, wire: Wire) -> Reader:
 def row_reader(
     columns: Sequence[tuple[Reader, Callable[[Any], Any] | None, bool]],
 ) -> RowReader:
-    """Return what reads rows of all columns.
+    """Return what reads rows of all columns: a function that is written for them.
 
     Args:
         columns: For each one the reader, what converts its values, and whether it is wanted.
     """
     size = (len(columns) + 7) // 8
-    plan = [(1 << place, *column) for place, column in enumerate(columns)]
-    from_bytes = int.from_bytes
-
-    def read(data: bytes, at: int) -> tuple[list[Any], int]:
-        row: list[Any] = []
-        nulls = from_bytes(data[at : at + size], "little")
-        at += size
-        for bit, take, convert, wanted in plan:
-            if nulls & bit:
-                if wanted:
-                    row.append(None)
-                continue
-            value, at = take(data, at)
-            if wanted:
-                row.append(value if convert is None else convert(value))
-        return row, at
-
+    names: dict[str, Any] = {"from_bytes": int.from_bytes}
+    lines = [
+        "def read(data, at):",
+        f"    nulls = from_bytes(data[at : at + {size}], 'little')",
+        f"    at += {size}",
+    ]
+    for place, (take, convert, wanted) in enumerate(columns):
+        lines += [f"    if nulls & {1 << place}:", f"        v{place} = None", "    else:"]
+        if isinstance(take, Packed):
+            names[f"take{place}"] = take.unpack
+            lines += [f"        v{place} = take{place}(data, at)[0]", f"        at += {take.size}"]
+        else:
+            names[f"take{place}"] = take
+            lines.append(f"        v{place}, at = take{place}(data, at)")
+        if convert is not None and wanted:
+            names[f"convert{place}"] = convert
+            lines.append(f"        v{place} = convert{place}(v{place})")
+    shown = ", ".join(f"v{place}" for place, column in enumerate(columns) if column[2])
+    lines.append(f"    return [{shown}], at")
+    exec("\n".join(lines), names)
+    read: RowReader = names["read"]
     return read

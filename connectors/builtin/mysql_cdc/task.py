@@ -93,17 +93,14 @@ class MySqlCdcTask(SourceTask):
 
     def poll(self) -> list[SourceRecord] | None:
         """Return changes, or rows of a snapshot; connects where there is no connection."""
-        if self._error is not None:
-            error, self._error = self._error, None
+        kept, self._error = self._error, None
+        if kept is not None:
             self._disconnect()
-            raise error
+            raise kept
         out: list[SourceRecord] = []
         try:
-            if self._finished():
-                self._stopping.wait(0.5)
+            if not self._is_open():
                 return None
-            if self._stream is None:
-                self._connect()
             self._turn(out)
         except Exception as error:
             # What was decoded counts as passed on: it must go before the error does.
@@ -116,6 +113,15 @@ class MySqlCdcTask(SourceTask):
             self._error = judged
         self._heartbeat(out)
         return out
+
+    def _is_open(self) -> bool:
+        """Connect where there is no connection, unless there is nothing more to do."""
+        if self._finished():
+            self._stopping.wait(0.5)
+            return False
+        if self._stream is None:
+            self._connect()
+        return True
 
     def _turn(self, out: list[SourceRecord]) -> None:
         config, snapshots = self._config, self._snapshots
