@@ -94,7 +94,7 @@ def worker_command(place: Place, run: Path, config: dict[str, str], *, jvm: bool
 
 
 def tree_cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process and those it has started: connectors have their own."""
+    """Return the processor time of a process and of those it has started, as connectors are."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
