@@ -21,9 +21,9 @@ from tests.connectors.proof.cdc import Compacted
 pytestmark = pytest.mark.xdist_group("mysql_cdc")
 
 
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Database]:
-    with mariadb(tmp_path, **SETTINGS) as running:
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with mariadb(tmp_path_factory.mktemp("own"), **SETTINGS) as running:
         yield running
 
 
