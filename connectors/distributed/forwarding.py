@@ -49,12 +49,12 @@ def check_signature(request: HttpRequest, key: SessionKey | None) -> None:
 
 
 def send_signed(method: str, url: str, body: Any, key: SessionKey) -> None:
-    """Send a request of workers among themselves.
+    """Send a request of workers among themselves; a body of None is none at all.
 
     Raises:
         RebalanceError: The other one did not take it; it may later.
     """
-    data = json.dumps(body).encode()
+    data = b"" if body is None else json.dumps(body).encode()
     headers = {SIGNATURE: signature_of(data, key), SIGNED_BY: ALGORITHM}
     status, answer, _ = _send(method, url, data, headers)
     if status >= 300:

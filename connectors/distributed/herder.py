@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from aliran.connectors.distributed.assignor import Assignor
 from aliran.connectors.distributed.config_log import ConfigLog, Connectors
@@ -139,6 +140,7 @@ class DistributedHerder(Herder):
             self._restart_due(now)
             if now >= next_flush:
                 next_flush = now + every
+                self._keep_session_key()
                 for entry in list(self._entries.values()):
                     for task in list(entry.tasks.values()):
                         self._flush(task)
@@ -288,11 +290,14 @@ class DistributedHerder(Herder):
         """Write the tasks of a connector, or have the leader write them."""
         if self._leads:
             self.configs.put_tasks(name, tasks)
-            return
+        else:
+            self._ask_leader("POST", f"connectors/{quote(name, safe='')}/tasks", list(tasks))
+
+    def _ask_leader(self, method: str, path: str, body: Any) -> None:
         key = self.configs.state().session_key
         if key is None or not self._leader_url:
             raise RebalanceError("no leader is known")
-        send_signed("POST", f"{self._leader_url}connectors/{name}/tasks", list(tasks), key)
+        send_signed(method, self._leader_url + path, body, key)
 
     # ------------------------------------------------------------------ the group
 
@@ -363,8 +368,7 @@ class DistributedHerder(Herder):
                 self._begin(unit)
         if assignment.revoked or assignment.error:
             self._member.request_rejoin()
-        if self._leads:
-            self._renew_session_key()
+        self._keep_session_key()
         self._joined.set()
 
     def _begin(self, unit: Unit) -> None:
@@ -374,10 +378,17 @@ class DistributedHerder(Herder):
         elif entry.target is not State.STOPPED and unit.task < len(entry.task_props):
             self._life.start_task(unit.connector, entry, unit.task)
 
-    def _renew_session_key(self) -> None:
+    def _keep_session_key(self) -> None:
+        """As the leader, see to it that there is a secret, and that it is not old."""
+        if not self._leads:
+            return
         key = self.configs.state().session_key
-        if key is None or time.time() * 1000 - key.created_ms > _KEY_TTL_MS:
+        if key is not None and time.time() * 1000 - key.created_ms <= _KEY_TTL_MS:
+            return
+        try:
             self.configs.put_new_session_key()
+        except ConnectError as error:
+            logger.warning("no new session key yet: %s; trying again", error)
 
     def lost(self) -> None:
         """Stop everything, and return when it has ended (or was given up)."""
@@ -491,7 +502,20 @@ class DistributedHerder(Herder):
         self.configs.put_tasks(name, tasks)
 
     def fence(self, name: str) -> None:
-        """Write that earlier generations of a connector's tasks must not write any more."""
+        """Have the leader write that earlier generations of a connector's tasks are fenced.
+
+        Any worker may ask before it starts such a task (KIP-618).
+
+        Raises:
+            RebalanceError: No leader is known, or it did not take the request; it may later.
+        """
+        if self._leads:
+            self.take_fence(name)
+        else:
+            self._ask_leader("PUT", f"connectors/{quote(name, safe='')}/fence", None)
+
+    def take_fence(self, name: str) -> None:
+        """Write, as the leader, how many tasks of a connector are to be fenced next time."""
         self.require_leader()
         self._entry(name)
         self.configs.put_fence(name, len(self.configs.state().tasks.get(name, [])))

@@ -109,6 +109,7 @@ class Membership:
         self._rejoin_at: float | None = None
         self._last_contact = time.monotonic()
         self._told_lost = True
+        self._join_timeout_s = settings.rebalance_timeout_ms / 1000 + 5
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="aliran-connect-group", daemon=True)
 
@@ -173,11 +174,13 @@ class Membership:
     def _be_a_member(self) -> None:
         settings = self._settings
         if self._connection is None:
+            # Who has work must not wait long: it is to be stopped before the session ends.
+            hurry_s = settings.session_timeout_ms / 1000 * 0.2
             self._connection = connect_to_coordinator(
                 settings.bootstrap_servers,
                 settings.security,
                 settings.group_id,
-                settings.rebalance_timeout_ms / 1000 + 5,
+                self._join_timeout_s if self._told_lost else hurry_s,
                 "aliran-connect",
             )
         self._rejoin_at = None
@@ -255,6 +258,10 @@ class Membership:
 
     def _beat(self, connection: GroupConnection) -> bool:
         """Give a sign of life; return whether the group wants us to join again."""
+        # A silent broker is as good as none. It counts from the last sign that it has seen, so the
+        # answer is awaited no longer than leaves time to stop before the session ends.
+        asked = time.monotonic()
+        left_s = self._last_contact + self._settings.session_timeout_ms / 1000 * 0.8 - asked
         answer = connection.call(
             HeartbeatRequest(
                 group_id=self._settings.group_id,
@@ -262,22 +269,22 @@ class Membership:
                 member_id=self._member_id,
             ),
             3,
-            self._settings.session_timeout_ms / 1000 * 0.8,  # a silent broker is as good as none
+            max(left_s, 0.1),
         )
-        self._note_contact(answer)
+        self._note_contact(answer, asked)
         if answer.error_code == ErrorCode.REBALANCE_IN_PROGRESS:
             return True
         self._check(answer.error_code, "telling that we are alive")
         return False
 
     def _call(self, connection: GroupConnection, request: Any, version: int) -> Any:
-        answer = connection.call(request, version)
-        self._note_contact(answer)
+        answer = connection.call(request, version, self._join_timeout_s)
+        self._note_contact(answer, time.monotonic())
         return answer
 
-    def _note_contact(self, answer: Any) -> None:
+    def _note_contact(self, answer: Any, at: float) -> None:
         if answer.error_code != ErrorCode.UNKNOWN_MEMBER_ID:
-            self._last_contact = time.monotonic()
+            self._last_contact = at
 
     def _check(self, code: int, doing: str) -> None:
         if code == ErrorCode.UNKNOWN_MEMBER_ID:

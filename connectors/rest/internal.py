@@ -35,5 +35,5 @@ class InternalRoutes:
 
     def _fence(self, request: HttpRequest, name: str) -> Answer:
         check_signature(request, self._herder.configs.state().session_key)
-        self._herder.fence(name)
+        self._herder.take_fence(name)
         return Answer()

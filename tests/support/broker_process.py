@@ -73,6 +73,11 @@ class BrokerProcess:
         """End it with SIGKILL."""
         self._end(signal.SIGKILL)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal: SIGSTOP makes it silent, SIGCONT lets it go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         """End it with SIGTERM; it must end well and have had no bug to report."""
         _, errors, status = self._end(signal.SIGTERM)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
+import logging
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,10 +16,14 @@ from typing import Any
 
 import httpx
 import pytest
+from broker_process import BrokerProcess
 from tests.connectors.conftest import STRING, eventually
 
 from aliran.broker.embedded import EmbeddedBroker
+from aliran.connectors.distributed.herder import DistributedHerder
 from aliran.connectors.distributed.server import DistributedServer
+from aliran.connectors.errors import NotFoundError
+from aliran.connectors.runtime.herder import ConflictError
 
 FAST = {"group.min.session.timeout.ms": "500"}
 
@@ -24,7 +31,9 @@ FAST = {"group.min.session.timeout.ms": "500"}
 class Workers:
     """Workers of one group."""
 
-    def __init__(self, broker: EmbeddedBroker, group: str, stack: contextlib.ExitStack) -> None:
+    def __init__(
+        self, broker: EmbeddedBroker | None, group: str, stack: contextlib.ExitStack
+    ) -> None:
         self.broker = broker
         self._group = group
         self._stack = stack
@@ -170,6 +179,94 @@ def test_offsets_are_shared(workers: Callable[[], Workers], tmp_path: Path) -> N
     path = "/connectors/in/offsets"
     for rest in (first, second):
         eventually(partial(lambda one: one.get(path).json()["offsets"] == [], rest))
+
+
+def test_workers_trust_only_what_is_signed(workers: Callable[[], Workers], tmp_path: Path) -> None:
+    group = workers()
+    leads, follows = group.add(), group.add()
+    first, second = group.rest(0), group.rest(1)
+    second.put("/connectors/c/config", json=source(tmp_path, "c")).raise_for_status()
+    eventually(lambda: first.get("/connectors/c/status").is_success)
+    signed = {"X-Connect-Request-Signature-Algorithm": "HmacSHA256"}
+    for method, path, body in (("PUT", "fence", b""), ("POST", "tasks", b"[]")):
+        url = f"/connectors/c/{path}"
+        unsigned = first.request(method, url, content=body)
+        wrong = {**signed, "X-Connect-Authorization": base64.b64encode(b"no").decode()}
+        forged = first.request(method, url, content=body, headers=wrong)
+        assert (unsigned.status_code, forged.status_code) == (400, 403)
+    eventually(lambda: len(leads.herder.tasks("c")) == 1)
+
+    for server in (leads, follows):  # one writes it, the other has it written
+        assert isinstance(server.herder, DistributedHerder)
+        eventually(partial(fenced, server.herder))
+    assert isinstance(leads.herder, DistributedHerder)
+    with pytest.raises(NotFoundError):
+        leads.herder.fence("unknown")
+
+
+def fenced(herder: DistributedHerder) -> bool:
+    """Whether a connector with one task could be fenced; False while nobody is known to lead."""
+    before = herder.configs.state().offset
+    try:
+        herder.fence("c")
+    except ConflictError:
+        return False
+    eventually(lambda: herder.configs.state().offset > before)
+    return herder.configs.state().fenced == {"c": 1}
+
+
+def test_requests_go_two_hops_at_most(workers: Callable[[], Workers], tmp_path: Path) -> None:
+    group = workers()
+    group.add()
+    group.add()
+    body = source(tmp_path, "c")
+    answers = [
+        rest.put("/connectors/c/config?forward=false", json=body)
+        for rest in (group.rest(0), group.rest(1))
+    ]
+    refused = answers[1].json()
+    assert [one.status_code for one in answers] == [201, 409]
+    assert refused["message"].startswith("Cannot complete request because of a conflicting")
+    assert refused["reason"] == "not_leader"
+
+
+def test_a_level_is_set_through_the_topic(workers: Callable[[], Workers]) -> None:
+    group = workers()
+    group.add()
+    group.add()
+    name = "aliran.test.level"
+    logging.getLogger(name).setLevel("WARNING")
+    url = f"/admin/loggers/{name}"
+    assert group.rest(1).put(f"{url}?scope=cluster", json={"level": "DEBUG"}).status_code == 204
+    eventually(lambda: group.rest(0).get(url).json()["level"] == "DEBUG")
+
+
+def test_a_worker_without_a_broker_stops_its_work_and_comes_back(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(BrokerProcess(tmp_path / "data"))
+        group = Workers(None, "g", stack)
+        server = group.add(bootstrap_servers=broker.address)
+        rest = group.rest()
+        rest.put("/connectors/c/config", json=source(tmp_path, "c")).raise_for_status()
+        eventually(lambda: len(group.owners(rest)) == 2)
+
+        broker.signal(signal.SIGSTOP)
+        try:
+            eventually(lambda: not group.owners(rest))
+        finally:
+            broker.signal(signal.SIGCONT)
+        with (tmp_path / "c.txt").open("a") as file:
+            file.write("one more\n")
+
+        eventually(lambda: len(group.owners(rest)) == 2)
+        eventually(lambda: position(rest) == (tmp_path / "c.txt").stat().st_size)
+        server.close()
+
+
+def position(rest: httpx.Client) -> int:
+    """Return how far the source `c` is known to have come."""
+    found = rest.get("/connectors/c/offsets").json()["offsets"]
+    return int(found[0]["offset"]["position"]) if found else 0
 
 
 def test_nothing_is_lost_while_workers_are_killed(tmp_path: Path) -> None:
