@@ -73,7 +73,7 @@ class BrokerProcess:
         """End it with SIGKILL."""
         self._end(signal.SIGKILL)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send it a signal: SIGSTOP makes it silent, SIGCONT lets it go on."""
         assert self._process is not None
         self._process.send_signal(number)

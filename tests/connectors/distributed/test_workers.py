@@ -250,11 +250,11 @@ def test_a_worker_without_a_broker_stops_its_work_and_comes_back(tmp_path: Path)
         rest.put("/connectors/c/config", json=source(tmp_path, "c")).raise_for_status()
         eventually(lambda: len(group.owners(rest)) == 2)
 
-        broker.signal(signal.SIGSTOP)
+        broker.send(signal.SIGSTOP)
         try:
             eventually(lambda: not group.owners(rest))
         finally:
-            broker.signal(signal.SIGCONT)
+            broker.send(signal.SIGCONT)
         with (tmp_path / "c.txt").open("a") as file:
             file.write("one more\n")
 
