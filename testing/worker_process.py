@@ -40,7 +40,7 @@ class WorkerProcess:
         self._command = [sys.executable, "-c", _PROGRAM, str(worker), *map(str, connectors)]
         self._log = folder / "worker.log"
         self._process: subprocess.Popen[str] | None = None
-        self.url = ""
+        self.url: str = ""
 
     @property
     def running(self) -> bool:

@@ -129,7 +129,9 @@ class SourceFunctionTask(SourceTask):
         self._ended = threading.Event()
         self._cancel: Callable[[], None] | None = None
         split = json.loads(props.get("aliran.split", "null"))
-        self.ctx = SourceContext(self.context, int(props.get("aliran.task", "0")), split)
+        self.ctx: SourceContext = SourceContext(
+            self.context, int(props.get("aliran.task", "0")), split
+        )
         self._thread = threading.Thread(
             target=self._run, name=f"aliran-source-{type(self).__name__}", daemon=True
         )

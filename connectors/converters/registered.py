@@ -92,7 +92,7 @@ class AvroConverter(RegistryConverter):
     java_class = "io.confluent.connect.avro.AvroConverter"
     format_name = "AVRO"
     extra = "avro"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             *CONNECTION,
             *ANNOTATED,
@@ -115,7 +115,7 @@ class JsonSchemaConverter(RegistryConverter):
     java_class = "io.confluent.connect.json.JsonSchemaConverter"
     format_name = "JSON"
     extra = "json-schema"
-    definition = ConfigDef(
+    definition: ClassVar[ConfigDef] = ConfigDef(
         [
             *CONNECTION,
             *ANNOTATED,

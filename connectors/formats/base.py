@@ -131,7 +131,7 @@ class Compressible(Format):
 
     def __init__(self, compression: str = "none", level: int = _DEFAULT_LEVEL) -> None:
         self._level = level if compression == "gzip" else None
-        self.extension = self.plain_extension + (".gz" if compression == "gzip" else "")
+        self.extension: str = self.plain_extension + (".gz" if compression == "gzip" else "")
 
     def output(self, out: Output) -> Compressed:
         """Return what compresses on the way to `out`, where that is wanted."""

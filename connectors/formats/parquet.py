@@ -37,7 +37,7 @@ class ParquetFormat(Format):
 
     def __init__(self, codec: str = "snappy") -> None:
         self._codec = codec
-        self.extension = ".parquet" if codec == "none" else f".{codec}.parquet"
+        self.extension: str = ".parquet" if codec == "none" else f".{codec}.parquet"
 
     def writer(self, out: Output, schema: Schema | None) -> FileWriter:
         """Begin a file."""

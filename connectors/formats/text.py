@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import msgspec
 
@@ -95,7 +95,7 @@ class BytesFormat(Compressible):
         extension: How names end.
     """
 
-    plain_extension = ".bin"
+    plain_extension: ClassVar[str] = ".bin"
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ class ObjectWriter(ABC):
     """
 
     def __init__(self) -> None:
-        self.collected = bytearray()
+        self.collected: bytearray = bytearray()
 
     def write(self, data: bytes, /) -> int:
         """Collect bytes."""

@@ -30,7 +30,7 @@ class Batch:
     __slots__ = ("_states", "records")
 
     def __init__(self, records: Sequence[SourceRecord]) -> None:
-        self.records = records
+        self.records: Sequence[SourceRecord] = records
         self._states = bytearray(len(records))  # written from two threads, a byte at a time
 
     def settle(self, number: int) -> None:

@@ -172,7 +172,7 @@ class Envelope:
         key_name: str | None = None,
     ) -> None:
         self.topic = topic
-        self.columns = tuple(columns)
+        self.columns: tuple[Column, ...] = tuple(columns)
         self._tombstones = tombstones
         row = SchemaBuilder.struct().name(f"{topic}.Value").optional()
         for column in columns:

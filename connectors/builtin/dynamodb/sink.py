@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from aliran.connectors.builtin.dynamodb.values import attribute_of, item_of
 from aliran.connectors.cloud.aws import AwsOptions, aws_errors, code_of
@@ -248,7 +248,7 @@ class DynamoDbSink(MessageSink):
     """Records → items."""
 
     settings = DynamoDbSinkConfig
-    task = DynamoDbSinkTask
+    task: ClassVar[type[Any]] = DynamoDbSinkTask
 
     def check(self, given: Mapping[str, str]) -> None:
         """Ask for the tables of topics that are named, and compare their keys."""

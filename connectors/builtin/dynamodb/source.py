@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from aliran.connectors.api.tasks import SourceTask
 from aliran.connectors.builtin.dynamodb.shards import StreamReader
@@ -201,7 +201,9 @@ class DynamoDbSourceTask(SourceTask):
 
     def start(self, props: Mapping[str, str]) -> None:
         """Connect."""
-        self.config = instance_of(DynamoDbSourceConfig, props)
+        self.config: DynamoDbSourceConfig = instance_of(DynamoDbSourceConfig, props)
+        self.db: Any
+        self.streams: Any
         self.db, self.streams = self.config.clients()
         self._stopping = threading.Event()
         self._names = props[TABLES].split(",")
@@ -245,7 +247,7 @@ class DynamoDbSource(MessageSource):
     """Tables, dealt out over tasks."""
 
     settings = DynamoDbSourceConfig
-    task = DynamoDbSourceTask
+    task: ClassVar[type[Any]] = DynamoDbSourceTask
 
     def deal(self, config: DynamoDbSourceConfig, max_tasks: int) -> list[dict[str, str]]:
         """Return some tables for each task."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from aliran.connectors.api.function_tasks import Retry
 from aliran.connectors.builtin.elasticsearch.config import ElasticsearchConfig
@@ -150,7 +150,7 @@ class ElasticsearchSink(MessageSink):
     """As many tasks as may be."""
 
     settings = ElasticsearchConfig
-    task = ElasticsearchSinkTask
+    task: ClassVar[type[Any]] = ElasticsearchSinkTask
 
     def try_out(self, config: ElasticsearchConfig) -> None:
         """Ask the cluster who it is."""

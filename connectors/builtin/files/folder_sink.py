@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from aliran.connectors.builtin.files.folder_store import FolderSinkStore
 from aliran.connectors.config.definition import Importance
@@ -38,7 +38,7 @@ class FolderSinkConfig(ObjectSinkConfig):
 class FolderSinkTask(ObjectSinkTask):
     """Writes files."""
 
-    settings = FolderSinkConfig
+    settings: ClassVar[type[Any]] = FolderSinkConfig
 
     @classmethod
     def store_of(cls, config: FolderSinkConfig) -> SinkStore:
@@ -50,4 +50,4 @@ class FolderSink(ObjectSink):
     """Topics → files."""
 
     settings = FolderSinkConfig
-    task = FolderSinkTask
+    task: ClassVar[type[Any]] = FolderSinkTask

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from aliran.connectors.builtin.files.folder_store import FolderSourceStore
 from aliran.connectors.config.definition import Importance
@@ -31,7 +31,7 @@ class FolderSourceConfig(ObjectSourceConfig):
 class FolderSourceTask(ObjectSourceTask):
     """Reads files."""
 
-    settings = FolderSourceConfig
+    settings: ClassVar[type[Any]] = FolderSourceConfig
 
     @classmethod
     def store_of(cls, config: FolderSourceConfig) -> SourceStore:
@@ -48,4 +48,4 @@ class FolderSource(EachFileSource):
     """Files → a topic."""
 
     settings = FolderSourceConfig
-    task = FolderSourceTask
+    task: ClassVar[type[Any]] = FolderSourceTask

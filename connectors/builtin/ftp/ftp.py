@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, BinaryIO, TypeVar
+from typing import Annotated, Any, BinaryIO, ClassVar, TypeVar
 
 from aliran.connectors.builtin.ftp.config import IN_MEMORY, RemoteFolderConfig, inside
 from aliran.connectors.config.definition import Importance
@@ -158,7 +158,7 @@ class FtpStore(SourceStore):
 class FtpSourceTask(ObjectSourceTask):
     """Reads files."""
 
-    settings = FtpSourceConfig
+    settings: ClassVar[type[Any]] = FtpSourceConfig
 
     @classmethod
     def store_of(cls, config: FtpSourceConfig) -> SourceStore:
@@ -176,4 +176,4 @@ class FtpSource(EachFileSource):
     """Files → a topic."""
 
     settings = FtpSourceConfig
-    task = FtpSourceTask
+    task: ClassVar[type[Any]] = FtpSourceTask

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, BinaryIO, TypeVar
+from typing import Annotated, Any, BinaryIO, ClassVar, TypeVar
 
 import paramiko
 
@@ -207,7 +207,7 @@ class SftpStore(SourceStore):
 class SftpSourceTask(ObjectSourceTask):
     """Reads files."""
 
-    settings = SftpSourceConfig
+    settings: ClassVar[type[Any]] = SftpSourceConfig
 
     @classmethod
     def store_of(cls, config: SftpSourceConfig) -> SourceStore:
@@ -225,4 +225,4 @@ class SftpSource(EachFileSource):
     """Files → a topic."""
 
     settings = SftpSourceConfig
-    task = SftpSourceTask
+    task: ClassVar[type[Any]] = SftpSourceTask

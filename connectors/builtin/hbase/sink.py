@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from aliran.connectors.api.function_tasks import Retry
@@ -157,7 +157,7 @@ class HBaseSink(MessageSink):
     """As many tasks as may be."""
 
     settings = HBaseConfig
-    task = HBaseSinkTask
+    task: ClassVar[type[Any]] = HBaseSinkTask
 
     def try_out(self, config: HBaseConfig) -> None:
         """Ask the server for its version, and for the table where it is one."""

@@ -6,7 +6,7 @@ A file is written under `<topics.dir>/+tmp`, and gets its name when it is whole.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from aliran.connectors.builtin.hdfs.web import WebHdfs
 from aliran.connectors.config.definition import Importance
@@ -70,13 +70,13 @@ class HdfsStore(SinkStore):
     def __init__(self, config: HdfsSinkConfig) -> None:
         token = config.hdfs_delegation_token
         copies = config.hdfs_replication
-        self.web = WebHdfs(
+        self.web: WebHdfs = WebHdfs(
             config.hdfs_url,
             config.hdfs_user,
             None if token is None else token.value,
             {"replication": str(copies)} if copies else {},
         )
-        self.piece = config.hdfs_append_bytes
+        self.piece: int = config.hdfs_append_bytes
         self._folder = config.topics_dir.strip("/")
 
     def create(self, name: str) -> ObjectWriter:
@@ -160,7 +160,7 @@ class _File(ObjectWriter):
 class HdfsSinkTask(ObjectSinkTask):
     """Writes files."""
 
-    settings = HdfsSinkConfig
+    settings: ClassVar[type[Any]] = HdfsSinkConfig
 
     @classmethod
     def store_of(cls, config: HdfsSinkConfig) -> SinkStore:
@@ -172,4 +172,4 @@ class HdfsSink(ObjectSink):
     """Topics → files of HDFS."""
 
     settings = HdfsSinkConfig
-    task = HdfsSinkTask
+    task: ClassVar[type[Any]] = HdfsSinkTask

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from bson.errors import InvalidDocument
 from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure
@@ -108,7 +108,7 @@ class MongoDbSink(MessageSink):
     """As many tasks as may be."""
 
     settings = MongoDbSinkConfig
-    task = MongoDbSinkTask
+    task: ClassVar[type[Any]] = MongoDbSinkTask
 
     def try_out(self, config: MongoDbSinkConfig) -> None:
         """Log in."""

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import bson
 from bson import json_util
@@ -281,7 +281,7 @@ class MongoDbSource(MessageSource):
     """One task: a change stream is one."""
 
     settings = MongoDbSourceConfig
-    task = MongoDbSourceTask
+    task: ClassVar[type[Any]] = MongoDbSourceTask
 
     def validate(self, given: Mapping[str, Any]) -> dict[str, ConfigValue]:
         """Check also options that need each other, and the pattern."""

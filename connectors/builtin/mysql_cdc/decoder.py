@@ -96,7 +96,7 @@ class Decoder:
         self._skip = (position.event, position.row)
         self._open: dict[int, _Open | None] = {}
         self._gtid: str | None = None
-        self.in_transaction = False
+        self.in_transaction: bool = False
         self._standalone = self._begun = False
         self._wanted = True
         self._seen = 0  # events with rows of the transaction

@@ -28,11 +28,13 @@ class Position:
     __slots__ = ("event", "file", "gtids", "pos", "progress", "row", "server_id", "ts_sec")
 
     def __init__(self, file: str = "", pos: int = 4, gtids: str = "") -> None:
-        self.file = file
-        self.pos = pos
-        self.gtids = gtids
-        self.event = self.row = 0
-        self.server_id = self.ts_sec = 0
+        self.file: str = file
+        self.pos: int = pos
+        self.gtids: str = gtids
+        self.event: int = 0
+        self.row: int = 0
+        self.server_id: int = 0
+        self.ts_sec: int = 0
         self.progress: str | None = None
 
     @classmethod

@@ -24,7 +24,7 @@ class AwayError(RetriableError):
         after: Seconds until it is asked again.
     """
 
-    after = 1.0
+    after: float = 1.0
 
 
 def told(error: BaseException) -> str:
@@ -47,7 +47,7 @@ class Server:
         self._config = config
         self._control: Any = None
         self.place: str = f"{config.database_hostname}:{config.database_port}"
-        self.mariadb = True
+        self.mariadb: bool = True
 
     def connect(self) -> Any:
         """Return a new connection, which gives all values as bytes.

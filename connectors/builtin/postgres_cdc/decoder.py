@@ -101,7 +101,7 @@ class Decoder:
             "message.prefix", config.message_prefix_include_list, config.message_prefix_exclude_list
         )
         self._messages = Messages(names.message, blocks.schema, config.binary_handling_mode)
-        self.position = Position()
+        self.position: Position = Position()
         self.chunk: Chunk | None = None
         self._handlers: dict[int, Callable[[bytes, int, Out], None]] = {
             ord("B"): self._begin,

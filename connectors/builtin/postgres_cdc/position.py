@@ -27,13 +27,13 @@ class Position:
     __slots__ = ("commit_lsn", "lsn", "progress", "ts_usec", "tx_events", "tx_lsn", "xid")
 
     def __init__(self, commit_lsn: int = 0, progress: str | None = None) -> None:
-        self.commit_lsn = commit_lsn
-        self.lsn = commit_lsn
-        self.tx_lsn = 0
-        self.tx_events = 0
-        self.xid = 0
-        self.ts_usec = 0
-        self.progress = progress
+        self.commit_lsn: int = commit_lsn
+        self.lsn: int = commit_lsn
+        self.tx_lsn: int = 0
+        self.tx_events: int = 0
+        self.xid: int = 0
+        self.ts_usec: int = 0
+        self.progress: str | None = progress
 
     @classmethod
     def of(cls, offset: Mapping[str, Any]) -> Position:

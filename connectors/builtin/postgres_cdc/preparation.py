@@ -49,7 +49,7 @@ class SlotBusyError(RetriableError):
         after: Seconds until it is asked again.
     """
 
-    after = 1.0
+    after: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class AwayError(RetriableError):
         after: Seconds until it is asked again.
     """
 
-    after = 1.0
+    after: float = 1.0
 
 
 class Server:

@@ -101,7 +101,7 @@ class DatabaseSnapshot:
 
     def __init__(self, text: str) -> None:
         low, high, running = text.split(":")
-        self.xmin = int(low)
+        self.xmin: int = int(low)
         self._xmax = int(high)
         self._running = {int(one) for one in running.split(",") if one}
 

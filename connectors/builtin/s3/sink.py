@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from aliran.connectors.builtin.s3.store import BucketOptions, BucketSinkStore
 from aliran.connectors.config.typed import Option
@@ -62,7 +62,7 @@ class S3SinkConfig(BucketOptions, ObjectSinkConfig):
 class S3SinkTask(ObjectSinkTask):
     """Writes objects."""
 
-    settings = S3SinkConfig
+    settings: ClassVar[type[Any]] = S3SinkConfig
 
     @classmethod
     def store_of(cls, config: S3SinkConfig) -> SinkStore:
@@ -74,4 +74,4 @@ class S3Sink(ObjectSink):
     """Topics → objects."""
 
     settings = S3SinkConfig
-    task = S3SinkTask
+    task: ClassVar[type[Any]] = S3SinkTask

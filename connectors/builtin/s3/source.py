@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from aliran.connectors.builtin.s3.store import BucketOptions, BucketSourceStore
 from aliran.connectors.config.definition import ConfigValue, Importance
@@ -58,7 +58,7 @@ class S3SourceConfig(BucketOptions, ObjectSourceConfig):
 class S3SourceTask(ObjectSourceTask):
     """Reads objects."""
 
-    settings = S3SourceConfig
+    settings: ClassVar[type[Any]] = S3SourceConfig
     _config: S3SourceConfig
 
     @classmethod
@@ -99,7 +99,7 @@ class S3Source(ObjectSource):
     """Objects → topics."""
 
     settings = S3SourceConfig
-    task = S3SourceTask
+    task: ClassVar[type[Any]] = S3SourceTask
 
     def validate(self, given: Mapping[str, Any]) -> dict[str, ConfigValue]:
         """Return what is to be said about each option, and about several together."""

@@ -50,8 +50,8 @@ class _Bucket:
     """What both directions do with a bucket."""
 
     def __init__(self, options: BucketOptions) -> None:
-        self.s3 = options.s3()
-        self.bucket = options.s3_bucket_name
+        self.s3: Any = options.s3()
+        self.bucket: str = options.s3_bucket_name
 
     def check(self) -> None:
         """Ask for the bucket.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from aliran.connectors.api.function_tasks import Retry
 from aliran.connectors.builtin.http.client import HttpOptions, check_url, told_by
@@ -134,7 +134,7 @@ class SolrSink(MessageSink):
     """As many tasks as may be."""
 
     settings = SolrConfig
-    task = SolrSinkTask
+    task: ClassVar[type[Any]] = SolrSinkTask
 
     def try_out(self, config: SolrConfig) -> None:
         """Ask the server, and the collection where it is one, how it is."""

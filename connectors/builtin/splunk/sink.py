@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import httpx
 
@@ -235,7 +235,7 @@ class SplunkSink(MessageSink):
     """As many tasks as may be."""
 
     settings = SplunkConfig
-    task = SplunkSinkTask
+    task: ClassVar[type[Any]] = SplunkSinkTask
 
     def try_out(self, config: SplunkConfig) -> None:
         """Ask the collector how it is, and whether it knows the token."""

@@ -94,7 +94,7 @@ class Database:
             None if password is None else password.value,
         )
         self.name: str = url.render_as_string(hide_password=True)
-        self.zone = ZoneInfo(config.db_timezone)
+        self.zone: ZoneInfo = ZoneInfo(config.db_timezone)
         self._quotes = config.quote_sql_identifiers == "always"
         self._attempts = config.connection_attempts
         self._backoff_s = config.connection_backoff_ms / 1000

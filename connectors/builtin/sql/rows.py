@@ -64,13 +64,13 @@ class Shape:
         deletes: bool = False,
     ) -> None:
         both = [*keys, *rest]
-        self.table = table
+        self.table: TableName = table
         self.keys: tuple[str, ...] = tuple(name for name, _ in keys)
         self.key_count: int = len(keys)
         self.columns: tuple[str, ...] = tuple(name for name, _ in both)
         self.schemas: tuple[Schema, ...] = tuple(schema for _, schema in both)
-        self.places = places
-        self.deletes = deletes
+        self.places: Sequence[int] | None = places
+        self.deletes: bool = deletes
 
 
 @dataclass(slots=True)

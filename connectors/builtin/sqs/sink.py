@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from aliran.connectors.builtin.sqs.queue import BATCH, QueueOptions
 from aliran.connectors.cloud.aws import aws_errors
@@ -155,7 +155,7 @@ class SqsSink(MessageSink):
     """Records → messages."""
 
     settings = SqsSinkConfig
-    task = SqsSinkTask
+    task: ClassVar[type[Any]] = SqsSinkTask
 
     def try_out(self, config: SqsSinkConfig) -> None:
         """Ask for the queue."""

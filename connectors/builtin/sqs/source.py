@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from aliran.connectors.builtin.sqs.queue import BATCH, QueueOptions
 from aliran.connectors.cloud.aws import aws_errors
@@ -133,7 +133,7 @@ class SqsSource(MessageSource):
     """Messages → a topic; SQS deals them out over the tasks."""
 
     settings = SqsSourceConfig
-    task = SqsSourceTask
+    task: ClassVar[type[Any]] = SqsSourceTask
 
     def deal(self, config: SqsSourceConfig, max_tasks: int) -> list[dict[str, str]]:
         """Return as many tasks as may be."""

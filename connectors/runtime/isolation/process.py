@@ -125,8 +125,9 @@ class Process:
         self.connector: ConnectorStandin | None = None
         self.ending: bool = False
         self.ended: bool = False
+        self.pid: int
         self.pid, end, self._code = starter.fork(log)
-        self.channel = Channel(end, self._quick(), self._slow(), offsets.submit)
+        self.channel: Channel = Channel(end, self._quick(), self._slow(), offsets.submit)
         self._thread = threading.Thread(target=self._main, name=f"aliran-{name}", daemon=True)
         self._thread.start()
         self.channel.tell("setup", self._setup())

@@ -32,7 +32,7 @@ class ProtobufSchema:
     schema_type: SchemaType = "PROTOBUF"
 
     def __init__(self, text: str, references: Mapping[str, str]) -> None:
-        self.files = compile_schema(text, references)
+        self.files: list[Any] = compile_schema(text, references)
         self._references = references
         given = descriptor_of(text)
         # Names of types stay as they were written; a descriptor has them in full.
