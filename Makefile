@@ -10,6 +10,9 @@ SETUP := tools/setup_env.py
 PACKAGES := core protocol serdes storage broker clients streams schema_registry connectors cli testing
 CODE := $(PACKAGES) tests examples docs benchmarks tools
 
+# Tests that wait for servers and for killed workers more than they work.
+SERVER_TESTS := tests/connectors/builtin tests/connectors/distributed
+
 # How alike two pieces may be, in lines, before `make check` complains.
 SIMILAR_LINES := 10
 
@@ -17,7 +20,7 @@ SIMILAR_LINES := 10
 N ?= 20000
 SEED ?= 1
 
-.PHONY: help setup test oracle check lint types floors duplicates generated format bench bench-registry bench-connect demo dist clean
+.PHONY: help setup test test-connectors oracle check lint types floors duplicates generated format bench bench-registry bench-connect demo dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,8 +36,11 @@ setup: .venv/.installed-test .venv/.installed-check ## make .venv with all that 
 demo: .venv/.installed-run ## trending hashtags of 300,000 replayed tweets through the embedded broker
 	@$(BIN)/aliran demo trending $(ARGS)
 
-test: .venv/.installed-test ## run the tests (ARGS="-k name" for some of them)
-	@$(BIN)/python -m pytest -n auto --dist loadgroup -q $(ARGS)
+test: .venv/.installed-test ## run the tests but those below (ARGS="-k name" for some of them)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -q $(addprefix --ignore=,$(SERVER_TESTS)) $(ARGS)
+
+test-connectors: .venv/.installed-test ## connectors against PostgreSQL, MariaDB, Redis, … and groups of workers (tools/install_servers.sh)
+	@$(BIN)/python -m pytest -n 4 --dist loadgroup -q $(SERVER_TESTS) $(ARGS)
 
 oracle: .venv/.installed-test ## random topologies through Kafka's JVM and through Aliran (N=20000 SEED=1; Java, Maven)
 	@$(BIN)/python -m tests.oracle -n $(N) --seed $(SEED) $(ARGS)
