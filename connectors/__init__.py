@@ -22,6 +22,7 @@ from aliran.connectors.api.tasks import (
     SinkTaskContext,
     SourceTask,
     SourceTaskContext,
+    TransactionContext,
 )
 from aliran.connectors.config.definition import ConfigDef, ConfigKey, ConfigValue, Importance
 from aliran.connectors.config.typed import Option, definition_of, instance_of
@@ -57,6 +58,7 @@ __all__ = [
     "SourceRecord",
     "SourceTask",
     "SourceTaskContext",
+    "TransactionContext",
     "Type",
     "definition_of",
     "instance_of",

@@ -84,6 +84,23 @@ class SourceConnector(Connector):
     def task_class(self) -> type[SourceTask]:
         """Return the class of its tasks."""
 
+    def exactly_once_support(self, config: Mapping[str, str]) -> bool | None:
+        """Return whether its tasks give each record once if offsets are stored with records.
+
+        None says nothing; `exactly.once.support=required` refuses that. Kafka:
+        `exactlyOnceSupport`.
+        """
+        del config
+        return None
+
+    def can_define_transaction_boundaries(self, config: Mapping[str, str]) -> bool:
+        """Return whether its tasks use the `TransactionContext`.
+
+        Kafka: `canDefineTransactionBoundaries`.
+        """
+        del config
+        return False
+
     def alter_offsets(
         self,
         config: Mapping[str, str],

@@ -24,8 +24,31 @@ class OffsetStorageReader(Protocol):
         ...
 
 
+class TransactionContext(Protocol):
+    """Where transactions end, for a source that says so itself. Kafka: `TransactionContext`.
+
+    What is asked for before `poll` returns holds for the records that it returns.
+    """
+
+    def commit_transaction(self, record: SourceRecord | None = None) -> None:
+        """Commit behind a record, or behind the next batch."""
+        ...
+
+    def abort_transaction(self, record: SourceRecord | None = None) -> None:
+        """Drop all of the transaction up to a record, or to the end of the next batch.
+
+        The offsets of what is dropped are stored nevertheless, so that it does not come again.
+        """
+        ...
+
+
 class SourceTaskContext(Protocol):
     """What a source task may ask the worker for. Kafka: `SourceTaskContext`."""
+
+    @property
+    def transaction_context(self) -> TransactionContext | None:
+        """Ends transactions; None unless `transaction.boundary` is connector."""
+        ...
 
     @property
     def offset_storage_reader(self) -> OffsetStorageReader:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable
 from typing import Any
 
 from aliran.connectors.distributed.topic_log import TopicLog
 from aliran.connectors.runtime.cluster import Cluster
-from aliran.connectors.runtime.offsets import Offset, OffsetTable, Partition
+from aliran.connectors.runtime.offsets import Offset, OffsetTable, Partition, encode_value
 
 
 class SharedOffsetStore:
@@ -29,6 +28,16 @@ class SharedOffsetStore:
         self._table = OffsetTable()
         self._lock = threading.Lock()
         self._log = TopicLog(cluster, topic, partitions, replication, self._apply)
+
+    @property
+    def topic(self) -> str:
+        """The topic."""
+        return self._log.topic
+
+    def note(self, connector: str, offsets: Iterable[tuple[Partition, Offset]]) -> None:
+        """Take note of offsets that a task has written itself."""
+        with self._lock:
+            self._table.take(connector, offsets)
 
     def start(self) -> None:
         """Read to the end, then follow."""
@@ -66,7 +75,7 @@ class SharedOffsetStore:
             rows = [
                 (
                     self._table.key_of(connector, partition),
-                    None if offset is None else _json(offset),
+                    None if offset is None else encode_value(offset),
                 )
                 for partition, offset in offsets
             ]
@@ -78,7 +87,3 @@ class SharedOffsetStore:
     def close(self) -> None:
         """Stop following."""
         self._log.close()
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

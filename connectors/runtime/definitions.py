@@ -16,6 +16,7 @@ from aliran.connectors.config.values import (
     at_least,
     no_control_characters,
     no_duplicates,
+    not_empty,
     one_of,
 )
 from aliran.connectors.transforms.java_regex import compile_regex
@@ -109,6 +110,12 @@ WORKER = ConfigDef(
              "What placeholders such as ${file:path:key} ask."),
         _key("aliran.data.dir", Type.STRING, "aliran-data", _LOW,
              "Where the worker keeps logs, and the broker in this process its data."),
+        _key("group.id", Type.STRING, "aliran-connect", _LOW,
+             "The name of the workers that belong together; part of transactional ids."),
+        _key("exactly.once.source.support", Type.STRING, "disabled", _HIGH,
+             "Whether sources write records and their offsets in transactions (enabled); the Kafka "
+             "cluster must have them.",
+             one_of("disabled", "enabled", "preparing", ignore_case=True)),
         _key("aliran.isolation", Type.STRING, "thread", _LOW,
              "Whether connectors run as threads of the worker or each in a process of its own.",
              one_of("thread", "process")),
@@ -171,6 +178,12 @@ _COMMON = "Common"
 _ERRORS = "Error Handling"
 _TRANSFORMS = "Transforms"
 _ISOLATION = "Isolation"
+_EXACTLY_ONCE = "Exactly Once Support"
+
+
+def _interval(name: str, value: Any) -> None:
+    if value is not None:
+        at_least(1)(name, value)
 
 
 def _isolation(name: str, value: Any) -> None:
@@ -252,10 +265,19 @@ SOURCE = ConfigDef(
         _key("topic.creation.groups", Type.LIST, "", _LOW,
              "Groups of settings for topics that are made.", no_duplicates, "Topic Creation"),
         _key("exactly.once.support", Type.STRING, "requested", _MEDIUM,
-             "Only 'requested': this worker writes at least once.", one_of("requested"),
-             "Exactly Once Support"),
+             "Whether the connector is refused (required) where worker, connector or cluster do "
+             "not write its records exactly once.",
+             one_of("requested", "required", ignore_case=True), _EXACTLY_ONCE),
+        _key("transaction.boundary", Type.STRING, "poll", _MEDIUM,
+             "Where transactions end: behind each batch of a task (poll), in time (interval), or "
+             "where the connector says so.",
+             one_of("interval", "poll", "connector", ignore_case=True), _EXACTLY_ONCE),
+        _key("transaction.boundary.interval.ms", Type.LONG, None, _LOW,
+             "How long a transaction lasts then; offset.flush.interval.ms of the worker if none.",
+             _interval, _EXACTLY_ONCE),
         _key("offsets.storage.topic", Type.STRING, None, _LOW,
-             "Not used by a standalone worker.", None, "offsets.topic"),
+             "A topic for the connector's own offsets, where it writes exactly once.",
+             not_empty, "offsets.topic"),
     ]
 )  # fmt: skip
 

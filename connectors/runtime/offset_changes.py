@@ -8,6 +8,7 @@ from typing import Any
 
 from aliran.connectors.api.connector import SinkConnector, SourceConnector
 from aliran.connectors.errors import ConfigError, ConnectError
+from aliran.connectors.runtime.offsets import TopicOffsetStore
 from aliran.connectors.runtime.plugins import Plugin
 from aliran.connectors.runtime.worker import Worker
 from aliran.core.types import TopicPartition
@@ -72,13 +73,28 @@ class OffsetChanges:
         if plugin.kind == "source":
             assert isinstance(connector, SourceConnector)
             known = _asked(partial(connector.alter_offsets, props, pairs))
-            self._worker.offsets.put(name, pairs)
+            self._put(name, props, pairs)
         else:
             assert isinstance(connector, SinkConnector)
             offsets = {_sink_partition(one): _sink_offset(offset) for one, offset in pairs}
             known = _asked(partial(connector.alter_offsets, props, offsets))
             self._worker.cluster.alter_group(f"connect-{name}", offsets)
         return _message("altered", known=known)
+
+    def _put(
+        self,
+        name: str,
+        props: Mapping[str, str],
+        rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]],
+    ) -> None:
+        own = props.get("offsets.storage.topic")
+        if self._worker.exactly_once and own and own != self._worker.offsets.topic:
+            store = TopicOffsetStore(self._worker.cluster, own)  # the one that its tasks read
+            try:
+                store.put(name, rows)
+            finally:
+                store.close()
+        self._worker.offsets.put(name, rows)
 
     def reset(self, name: str, plugin: Plugin, config: Mapping[str, str | None]) -> str:
         """Forget all offsets; return Kafka's message.
@@ -91,7 +107,7 @@ class OffsetChanges:
         if plugin.kind == "source":
             rows = [(partition, None) for partition, _ in self._worker.offsets.all(name)]
             known = _asked(partial(connector.alter_offsets, props, rows))
-            self._worker.offsets.put(name, rows)
+            self._put(name, props, rows)
         else:
             group = f"connect-{name}"
             found = self._worker.cluster.committed(group, self._topics(config))

@@ -14,7 +14,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+)
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from aliran.connectors.errors import ConnectError
@@ -44,6 +51,15 @@ class OffsetStore(Protocol):
         """
         ...
 
+    def note(self, connector: str, offsets: Iterable[tuple[Partition, Offset]]) -> None:
+        """Take note of offsets that a task has written to the topic itself, in a transaction."""
+        ...
+
+    @property
+    def topic(self) -> str | None:
+        """The topic that they are in, None for none."""
+        ...
+
     def close(self) -> None:
         """Let go of everything."""
         ...
@@ -51,10 +67,11 @@ class OffsetStore(Protocol):
 
 def encode_key(connector: str, partition: Partition) -> bytes:
     """Return the key of a row."""
-    return _json([connector, partition])
+    return encode_value([connector, partition])
 
 
-def _json(value: Any) -> bytes:
+def encode_value(value: Any) -> bytes:
+    """Return the value of a row."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -94,6 +111,12 @@ class OffsetTable:
         """Return the rows of a connector."""
         rows = [(json.loads(key), json.loads(value)) for key, value in self._rows.values()]
         return [(key[1], value) for key, value in rows if key[0] == connector]
+
+    def take(self, connector: str, offsets: Iterable[tuple[Partition, Offset | None]]) -> None:
+        """Take offsets over."""
+        for partition, offset in offsets:
+            value = None if offset is None else encode_value(offset)
+            self.apply(self.key_of(connector, partition), value)
 
     def rows(self) -> dict[bytes, bytes]:
         """Return all rows as bytes."""
@@ -137,9 +160,7 @@ class FileOffsetStore:
     def put(self, connector: str, offsets: Iterable[tuple[Partition, Offset | None]]) -> None:
         """Keep offsets: a new file takes the place of the old one."""
         with self._lock:
-            for partition, offset in offsets:
-                key = self._table.key_of(connector, partition)
-                self._table.apply(key, None if offset is None else _json(offset))
+            self._table.take(connector, offsets)
             beside = self._path.with_name(self._path.name + ".new")
             try:
                 with open(beside, "wb") as file:
@@ -150,8 +171,79 @@ class FileOffsetStore:
             except OSError as error:
                 raise ConnectError(f"offsets cannot be written to {self._path}: {error}") from error
 
+    def note(self, connector: str, offsets: Iterable[tuple[Partition, Offset]]) -> None:
+        """Keep offsets as well that are in a topic."""
+        self.put(connector, offsets)
+
+    @property
+    def topic(self) -> None:
+        """None: they are in a file."""
+
     def close(self) -> None:
         """Do nothing: everything is on disk."""
+
+
+def make_offset_topic(
+    cluster: Cluster, topic: str, partitions: int = 25, replication: int = 3
+) -> None:
+    """Make a topic for offsets if it is not there.
+
+    Raises:
+        ConnectError: It cannot be made.
+    """
+    cluster.ensure_topic(topic, partitions, replication, {"cleanup.policy": "compact"})
+
+
+def read_offsets(cluster: Cluster, topic: str) -> OffsetTable:
+    """Read a topic with offsets to its end: only what was committed, and all that has been.
+
+    A transaction of somebody else that is still open is waited for: behind it there may be rows.
+
+    Raises:
+        ConnectError: It cannot be read, or not in time.
+    """
+    table = OffsetTable()
+    consumer = cluster.consumer("aliran-connect-offsets", {"enable.partition.eof": "true"})
+    ends = cluster.consumer("aliran-connect-offsets", {"isolation.level": "read_uncommitted"})
+    try:
+        known = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        left = {number: _end(ends, KafkaPartition(topic, number)) for number in known.partitions}
+        consumer.assign([KafkaPartition(topic, one, OFFSET_BEGINNING) for one in left])
+        deadline = time.monotonic() + 10 * TIMEOUT_S
+        while left:
+            if time.monotonic() > deadline:
+                raise ConnectError(
+                    f"the offsets in topic {topic!r} cannot be read in time; a transaction that "
+                    "stays open there may be in the way"
+                )
+            for message in consumer.consume(500, timeout=0.1):  # it waits for all 500
+                error = message.error()
+                if error is None:
+                    table.apply(message.key(), message.value())
+                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+                    raise KafkaException(error)
+                elif (message.offset() or 0) >= left.get(message.partition() or 0, 0):
+                    left.pop(message.partition() or 0, None)
+    except KafkaException as error:
+        raise ConnectError(
+            f"the offsets in topic {topic!r} cannot be read: {error.args[0].str()}"
+        ) from error
+    finally:
+        consumer.close()
+        ends.close()
+    return table
+
+
+def _end(consumer: Consumer, partition: KafkaPartition) -> int:
+    """Return where a partition ends; it may be so new that it has no leader yet."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)[1])
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class TopicOffsetStore:
@@ -171,38 +263,20 @@ class TopicOffsetStore:
         self, cluster: Cluster, topic: str, partitions: int = 25, replication: int = 3
     ) -> None:
         self._topic = topic
-        self._table = OffsetTable()
         self._lock = threading.Lock()
-        cluster.ensure_topic(topic, partitions, replication, {"cleanup.policy": "compact"})
+        make_offset_topic(cluster, topic, partitions, replication)
         self._producer: Producer = cluster.producer()
-        self._read(cluster)
+        self._table = read_offsets(cluster, topic)
 
-    def _read(self, cluster: Cluster) -> None:
-        consumer = cluster.consumer("aliran-connect-offsets", {"enable.partition.eof": "true"})
-        try:
-            known = consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
-            left = set(known.partitions)
-            consumer.assign([KafkaPartition(self._topic, one, OFFSET_BEGINNING) for one in left])
-            deadline = time.monotonic() + 10 * TIMEOUT_S
-            while left:
-                if time.monotonic() > deadline:
-                    raise ConnectError(
-                        f"the offsets in topic {self._topic!r} cannot be read in time"
-                    )
-                for message in consumer.consume(500, timeout=0.1):  # it waits for all 500
-                    error = message.error()
-                    if error is None:
-                        self._table.apply(message.key(), message.value())
-                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                        left.discard(message.partition() or 0)
-                    else:
-                        raise KafkaException(error)
-        except KafkaException as error:
-            raise ConnectError(
-                f"the offsets in topic {self._topic!r} cannot be read: {error.args[0].str()}"
-            ) from error
-        finally:
-            consumer.close()
+    @property
+    def topic(self) -> str:
+        """The topic."""
+        return self._topic
+
+    def note(self, connector: str, offsets: Iterable[tuple[Partition, Offset]]) -> None:
+        """Take note of offsets that a task has written itself."""
+        with self._lock:
+            self._table.take(connector, offsets)
 
     def get(self, connector: str, partition: Partition) -> dict[str, Any] | None:
         """Return an offset, None for none."""
@@ -226,7 +300,7 @@ class TopicOffsetStore:
             rows = [
                 (
                     self._table.key_of(connector, partition),
-                    None if offset is None else _json(offset),
+                    None if offset is None else encode_value(offset),
                 )
                 for partition, offset in offsets
             ]

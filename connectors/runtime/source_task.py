@@ -14,7 +14,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from aliran.connectors.api.tasks import SourceTask
+from aliran.connectors.api.tasks import SourceTask, TransactionContext
 from aliran.connectors.errors import ConnectError
 from aliran.connectors.records import SourceRecord
 from aliran.connectors.runtime.errors import Failure, Raw, Stage, name_of
@@ -27,19 +27,32 @@ from aliran.connectors.runtime.topic_creation import TopicCreator
 logger: logging.Logger = logging.getLogger("aliran.connectors")
 
 
-class _OffsetReader:
-    def __init__(self, setup: TaskSetup) -> None:
-        self._setup = setup
+class OffsetReader:
+    """Finds offsets of one connector.
+
+    Args:
+        connector: The connector.
+        get: Finds them by connector and source partition.
+    """
+
+    def __init__(
+        self, connector: str, get: Callable[[str, Mapping[str, Any]], dict[str, Any] | None]
+    ) -> None:
+        self._connector = connector
+        self._get = get
 
     def offset(self, partition: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the offset of a source partition."""
-        return self._setup.offsets.get(self._setup.id.connector, partition)
+        return self._get(self._connector, partition)
 
 
 class _Context:
-    def __init__(self, setup: TaskSetup) -> None:
+    def __init__(
+        self, setup: TaskSetup, reader: OffsetReader, transactions: TransactionContext | None
+    ) -> None:
         self._setup = setup
-        self.offset_storage_reader = _OffsetReader(setup)
+        self.offset_storage_reader = reader
+        self.transaction_context = transactions
 
     def configs(self) -> dict[str, str]:
         """Return the configuration of the task."""
@@ -65,6 +78,7 @@ class WorkerSourceTask(ThreadTask):
         self._committing = threading.Lock()
         self._failure: Exception | None = None
         self._started = self._running = False
+        self._transactions: TransactionContext | None = None
 
     def stop(self) -> None:
         """Begin to end: `poll` is told, too."""
@@ -101,9 +115,9 @@ class WorkerSourceTask(ThreadTask):
 
     def _run(self) -> None:
         setup = self.setup
-        self._producer = setup.cluster.producer(setup.overrides("producer"))
+        self._producer = self._open_producer()
         self._topics = TopicCreator(setup.cluster, setup.props)
-        self._task.initialize(_Context(setup))
+        self._task.initialize(_Context(setup, self._offset_reader(), self._transactions))
         self._started = True
         self._task.start(setup.props)
         self._running = True
@@ -120,6 +134,16 @@ class WorkerSourceTask(ThreadTask):
             self._submitted.let_go()
             if self._failure is not None:
                 raise self._failure
+            self._after_turn()
+
+    def _open_producer(self) -> Producer:
+        return self.setup.cluster.producer(self.setup.overrides("producer"))
+
+    def _offset_reader(self) -> OffsetReader:
+        return OffsetReader(self.setup.id.connector, self.setup.offsets.get)
+
+    def _after_turn(self) -> None:
+        """Do what is to be done behind a batch, or where there was none."""
 
     def _poll(self) -> Sequence[SourceRecord] | None:
         try:
@@ -211,10 +235,20 @@ class WorkerSourceTask(ThreadTask):
                 self._task.stop()
             self._task.close()
         finally:
-            if self._producer is not None:
-                timeout_s = self.setup.config["task.shutdown.graceful.timeout.ms"] / 1000
-                self._producer.flush(timeout_s)
-                self._store()
-                producer, self._producer = self._producer, None
-                producer.purge()
-                producer.flush(1)
+            producer = self._producer
+            if producer is not None:
+                try:
+                    self._finish(producer, failed=failed)
+                finally:
+                    self._producer = None
+                    producer.purge()
+                    producer.flush(1)
+
+    def _finish(self, producer: Producer, *, failed: bool) -> None:  # noqa: ARG002
+        """Store how far it has come, for the last time."""
+        producer.flush(self._graceful_s)
+        self._store()
+
+    @property
+    def _graceful_s(self) -> float:
+        return float(self.setup.config["task.shutdown.graceful.timeout.ms"]) / 1000

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from aliran.connectors.api.connector import Connector
+from aliran.connectors.api.connector import Connector, SourceConnector
 from aliran.connectors.config.definition import ConfigKey, ConfigValue
 from aliran.connectors.errors import ConfigError, ConnectError
 from aliran.connectors.runtime.definitions import SINK, SOURCE, topics_errors
+from aliran.connectors.runtime.exactly_once import problems_of
 from aliran.connectors.runtime.parts import (
     Row,
     known_parts,
@@ -102,6 +103,8 @@ def validate(worker: Worker, plugin: Plugin, config: Mapping[str, str | None]) -
     rows += [row for row in parts if row not in named]
     of_parts = (key.group for key, _ in parts if key is not None and key.group)
     groups = list(dict.fromkeys([*definition.groups(), *own.groups(), *of_parts]))
+    if isinstance(connector, SourceConnector) and not values["exactly.once.support"].errors:
+        _check_exactly_once(worker, connector, props, values)
     findings = Findings(plugin.name, groups, rows)
     if not findings.errors:
         _try_parts(worker, props, values)
@@ -168,3 +171,46 @@ def _try_parts(worker: Worker, props: Mapping[str, str], values: Mapping[str, Co
         worker.transformations(props)
     except ConnectError as error:
         values["transforms"].errors.append(str(error))
+
+
+_NOT_ENABLED = (
+    "This worker does not have exactly-once source support enabled. "
+    "(exactly.once.source.support=enabled in its configuration does so.)"
+)
+_UNKNOWN_SUPPORT = (
+    "The connector does not implement the API required for preflight validation of exactly-once "
+    "source support. Please consult the documentation for the connector to determine whether it "
+    "supports exactly-once semantics, and then consider reconfiguring the connector to use the "
+    'value "requested" for this property (which will disable this preflight check and allow the '
+    "connector to be created)."
+)
+_UNSUPPORTED = (
+    "The connector does not support exactly-once semantics with the provided configuration."
+)
+_NO_BOUNDARIES = (
+    "The connector does not support connector-defined transaction boundaries with the given "
+    "configuration. Please reconfigure it to use a different transaction boundary definition."
+)
+
+
+def _check_exactly_once(
+    worker: Worker,
+    connector: SourceConnector,
+    props: Mapping[str, str],
+    values: Mapping[str, ConfigValue],
+) -> None:
+    """Kafka: `validateSourceConnectorExactlyOnceSupport` and its neighbour."""
+    errors = values["exactly.once.support"].errors
+    if props.get("exactly.once.support", "").lower() == "required":
+        support = connector.exactly_once_support(props)
+        if not worker.exactly_once:
+            errors.append(_NOT_ENABLED)
+        elif support is None:
+            errors.append(_UNKNOWN_SUPPORT)
+        elif not support:
+            errors.append(_UNSUPPORTED)
+        else:
+            errors += problems_of(worker.cluster, worker.offsets, worker.settings, props)
+    by_connector = props.get("transaction.boundary", "").lower() == "connector"
+    if by_connector and not connector.can_define_transaction_boundaries(props):
+        values["transaction.boundary"].errors.append(_NO_BOUNDARIES)

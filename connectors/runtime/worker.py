@@ -15,6 +15,7 @@ from aliran.connectors.errors import ConfigError
 from aliran.connectors.runtime.cluster import Cluster
 from aliran.connectors.runtime.definitions import SINK, SOURCE
 from aliran.connectors.runtime.errors import DeadLetters, LogReporter, Operator, Reporter
+from aliran.connectors.runtime.exactly_once import ExactlyOnceSourceTask
 from aliran.connectors.runtime.offsets import OffsetStore
 from aliran.connectors.runtime.pipeline import Pipeline
 from aliran.connectors.runtime.plugins import Plugin, Plugins
@@ -113,6 +114,12 @@ class Worker:
 
         return hide
 
+    @property
+    def exactly_once(self) -> bool:
+        """Whether sources write in transactions."""
+        wanted: str = self.settings["exactly.once.source.support"]
+        return wanted.lower() == "enabled"
+
     def isolated(self, config: Mapping[str, str | None]) -> Isolation | None:
         """Return what runs a connector in a process of its own, None if a thread does.
 
@@ -187,6 +194,8 @@ class Worker:
         task = connector.task_class()()
         if is_source:
             assert isinstance(task, SourceTask)
+            if self.exactly_once:
+                return ExactlyOnceSourceTask(setup, task, paused=paused)
             return WorkerSourceTask(setup, task, paused=paused)
         assert isinstance(task, SinkTask)
         return WorkerSinkTask(setup, task, paused=paused)

@@ -76,6 +76,10 @@ class FileStreamSourceConnector(SourceConnector):
         """Return the options."""
         return definition_of(FileSourceConfig)
 
+    def exactly_once_support(self, config: Mapping[str, str]) -> bool:
+        """Say that offsets are exact: they are places in the file."""
+        return True
+
     def alter_offsets(
         self,
         config: Mapping[str, str],

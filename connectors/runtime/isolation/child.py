@@ -91,8 +91,9 @@ class _Context:
 class _Offsets:
     """The worker's offsets. They cross as JSON: numbers of any size."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, topic: str | None) -> None:
         self._channel = channel
+        self.topic = topic
 
     def get(self, connector: str, partition: Partition) -> dict[str, Any] | None:
         """Return an offset, None for none."""
@@ -109,6 +110,10 @@ class _Offsets:
     def put(self, connector: str, offsets: Iterable[tuple[Partition, Offset | None]]) -> None:
         """Have offsets kept."""
         self._channel.call("put_offsets", connector, json.dumps(list(offsets)))
+
+    def note(self, connector: str, offsets: Iterable[tuple[Partition, Offset]]) -> None:
+        """Have the worker take note of offsets that a task has written itself."""
+        self._channel.tell("note_offsets", connector, json.dumps(list(offsets)))
 
     def close(self) -> None:
         """Do nothing: they are the worker's."""
@@ -165,7 +170,7 @@ class _Program:
             given["id"],
             Cluster(given["bootstrap_servers"], given["clients"]),
             Plugins(settings["plugin.path"], given["version"]),
-            _Offsets(self.channel),
+            _Offsets(self.channel, given["offset_topic"]),
             _Board(self.channel),
             {**settings, "aliran.isolation": "thread"},
             props,

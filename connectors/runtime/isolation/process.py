@@ -140,6 +140,7 @@ class Process:
             "bootstrap_servers": worker.cluster.bootstrap_servers,
             "clients": dict(worker.cluster.settings),
             "version": worker.plugins.version,
+            "offset_topic": worker.offsets.topic,
         }
 
     # ------------------------------------------------------------------ what the process calls for
@@ -166,6 +167,7 @@ class Process:
             ),
             "all_offsets": lambda name: json.dumps(offsets.all(name)),
             "put_offsets": lambda name, rows: offsets.put(name, json.loads(rows)),
+            "note_offsets": lambda name, rows: offsets.note(name, json.loads(rows)),
         }
 
     def _note_beat(self) -> None:

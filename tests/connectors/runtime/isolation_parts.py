@@ -17,7 +17,8 @@ _STRING, _INT = Type.STRING, Type.INT
 class TroubleSource(SourceConnector):
     """Numbers from 1 on, each once, and then trouble: crash, eat (memory) or hang.
 
-    There is none any more once the file `flag` is there.
+    There is none any more once the file `flag` is there. `marks` says where transactions end:
+    `5=commit,9=abort`; they also end behind the last number.
     """
 
     def start(self, props: Mapping[str, str]) -> None:
@@ -34,6 +35,12 @@ class TroubleSource(SourceConnector):
     def stop(self) -> None:
         pass
 
+    def exactly_once_support(self, config: Mapping[str, str]) -> bool:
+        return True
+
+    def can_define_transaction_boundaries(self, config: Mapping[str, str]) -> bool:
+        return bool(config.get("marks"))
+
     def config(self) -> ConfigDef:
         return ConfigDef(
             [
@@ -43,6 +50,7 @@ class TroubleSource(SourceConnector):
                 ConfigKey("flag", _STRING, ""),
                 ConfigKey("batch", _INT, 10),
                 ConfigKey("pause.ms", _INT, 10),
+                ConfigKey("marks", _STRING, ""),
             ]
         )
 
@@ -59,6 +67,8 @@ class TroubleTask(SourceTask):
         self.n: int = found["n"] if found else 0
         quiet = bool(settings["flag"]) and Path(settings["flag"]).exists()
         self.trouble = "none" if quiet else settings["trouble"]
+        pairs = [one.split("=") for one in settings["marks"].split(",") if one]
+        self.marks = {int(number): what for number, what in pairs}
         self.eaten: list[bytes] = []
         print("trouble task begins behind", self.n, flush=True)
 
@@ -76,7 +86,21 @@ class TroubleTask(SourceTask):
             for n in range(self.n + 1, until + 1)
         ]  # fmt: skip
         self.n = until
+        self.mark(found)
         return found
+
+    def mark(self, records: Sequence[SourceRecord]) -> None:
+        transactions = self.context.transaction_context
+        if transactions is None:
+            return
+        for record in records:
+            what = self.marks.get(int(record.value))
+            if what == "commit":
+                transactions.commit_transaction(record)
+            elif what == "abort":
+                transactions.abort_transaction(record)
+        if self.n == self.count:
+            transactions.commit_transaction()
 
     def misbehave(self) -> None:
         if self.trouble == "crash":
