@@ -123,16 +123,13 @@ WORKER = ConfigDef(
 )  # fmt: skip
 
 
-def distributed(settings: ConfigDef = WORKER) -> ConfigDef:
+def distributed() -> ConfigDef:
     """Return the options of a worker that is one of several. Kafka: `DistributedConfig`."""
-    return ConfigDef([one for one in settings.keys.values() if one.name not in _STANDALONE_ONLY]
-                     + list(_DISTRIBUTED))  # fmt: skip
+    theirs = {one.name for one in _DISTRIBUTED} | {"offset.storage.file.filename"}
+    common = [one for one in WORKER.keys.values() if one.name not in theirs]
+    return ConfigDef([*common, *_DISTRIBUTED])
 
 
-_STANDALONE_ONLY = {
-    "offset.storage.file.filename", "offset.storage.topic", "offset.storage.partitions",
-    "offset.storage.replication.factor",
-}  # fmt: skip
 _DISTRIBUTED = (
     _key("group.id", Type.STRING, NO_DEFAULT, _HIGH,
          "The group of workers that this one belongs to.", no_control_characters),

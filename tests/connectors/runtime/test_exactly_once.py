@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Consumer, Producer
+from connect_process import ConnectProcess
+from real_kafka import RealKafka
 from tests.connectors.conftest import STRING, Connect, eventually
-from tests.support.connect_process import ConnectProcess
-from tests.support.real_kafka import RealKafka
 
 from aliran.connectors.errors import ConfigError, ConnectError
 from aliran.connectors.runtime.cluster import Cluster

@@ -67,6 +67,7 @@ class Offsets:
     def __init__(self) -> None:
         self.stored: dict[str, Any] | None = None
         self.offset_storage_reader = self
+        self.transaction_context = None
 
     def offset(self, _partition: Any) -> dict[str, Any] | None:
         return self.stored
