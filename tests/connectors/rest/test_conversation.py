@@ -11,6 +11,8 @@ import pytest
 from tests.connectors.conftest import Connect
 from tests.connectors.rest.conversation import RECORDED, answers
 
+pytestmark = pytest.mark.xdist_group("conversation")
+
 # Requests (as the recording begins them) that are answered otherwise.
 STATUS_AND_TEXT = {
     "GET /admin/loggers/org.nobody.here": "a logger that nobody made does not exist",
