@@ -417,6 +417,7 @@ class DistributedHerder(Herder):
         *,
         target: State | None = None,
         replace: bool,
+        check: bool = True,
     ) -> tuple[bool, dict[str, Any]]:
         """Make a connector, or give it another configuration."""
         self.require_leader()
@@ -424,7 +425,7 @@ class DistributedHerder(Herder):
         known = self._entries.get(name)
         if known is not None and not replace:
             raise AlreadyExistsError(f"Connector {name} already exists")
-        self.validate(config).raise_if_wrong()
+        self.validate(config, check=check).raise_if_wrong()
         kind = self._worker.plugins.connector(config["connector.class"] or "").kind
         if known is not None and known.plugin.kind != kind:
             raise ConfigError(

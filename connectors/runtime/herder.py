@@ -166,8 +166,12 @@ class Herder(ABC):
         self._entry(name)
         return self._worker.board.wait(there, timeout_s)
 
-    def validate(self, config: Mapping[str, str | None]) -> Findings:
+    def validate(self, config: Mapping[str, str | None], *, check: bool = True) -> Findings:
         """Look at a configuration.
+
+        Args:
+            config: The configuration.
+            check: Whether the connector may try it (`Connector.check`), where all is right.
 
         Raises:
             ConfigError: It names no connector class, or an unknown one.
@@ -176,7 +180,7 @@ class Herder(ABC):
         if not class_name:
             raise ConfigError(f"Connector config {sorted(config)} contains no connector type")
         plugin = self._worker.plugins.connector(class_name)
-        return validate(self._worker, plugin, config)
+        return validate(self._worker, plugin, config, check=check)
 
     @abstractmethod
     def topics(self, name: str) -> list[str]:
@@ -200,6 +204,7 @@ class Herder(ABC):
         *,
         target: State | None = None,
         replace: bool,
+        check: bool = True,
     ) -> tuple[bool, dict[str, Any]]:
         """Make a connector, or give it another configuration.
 
@@ -208,6 +213,7 @@ class Herder(ABC):
             config: Its configuration.
             target: The state it begins in; None for RUNNING, or the one it is in.
             replace: Whether it may exist.
+            check: Whether the connector may try it before.
 
         Returns:
             Whether it is new, and its info.

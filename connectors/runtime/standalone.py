@@ -85,6 +85,7 @@ class StandaloneHerder(Herder):
         *,
         target: State | None = None,
         replace: bool,
+        check: bool = True,
     ) -> tuple[bool, dict[str, Any]]:
         """Make a connector, or give it another configuration.
 
@@ -93,6 +94,7 @@ class StandaloneHerder(Herder):
             config: Its configuration.
             target: The state it begins in; None for RUNNING, or the one it is in.
             replace: Whether it may exist.
+            check: Whether the connector may try it before.
 
         Returns:
             Whether it is new, and its info.
@@ -105,7 +107,7 @@ class StandaloneHerder(Herder):
             known = self._entries.get(name)
             if known is not None and not replace:
                 raise AlreadyExistsError(f"Connector {name} already exists")
-            self.validate(config).raise_if_wrong()
+            self.validate(config, check=check).raise_if_wrong()
             plugin = self._worker.plugins.connector(config["connector.class"] or "")
             if known is not None:
                 if known.plugin.kind != plugin.kind:

@@ -77,8 +77,17 @@ class Findings:
             )
 
 
-def validate(worker: Worker, plugin: Plugin, config: Mapping[str, str | None]) -> Findings:
-    """Look at a configuration; if all is right, the connector tries it (`Connector.check`)."""
+def validate(
+    worker: Worker, plugin: Plugin, config: Mapping[str, str | None], *, check: bool = True
+) -> Findings:
+    """Look at a configuration; if all is right, the connector tries it (`Connector.check`).
+
+    Args:
+        worker: Knows plugins, and what placeholders stand for.
+        plugin: The connector.
+        config: The configuration.
+        check: Whether it is tried; `aliran.check=false` says no as well.
+    """
     definition = SOURCE if plugin.kind == "source" else SINK
     try:
         props = worker.resolved(config)
@@ -108,7 +117,7 @@ def validate(worker: Worker, plugin: Plugin, config: Mapping[str, str | None]) -
     findings = Findings(plugin.name, groups, rows)
     if not findings.errors:
         _try_parts(worker, props, values)
-    if not findings.errors:
+    if check and not findings.errors and values["aliran.check"].value:
         try:
             connector.check(props)
         except ConnectError as error:
