@@ -28,6 +28,12 @@ from aliran.connectors.errors import ConnectError
 from aliran.connectors.runtime import java_map
 from aliran.connectors.runtime.cluster import TIMEOUT_S, Cluster
 
+_NOT_YET = {  # librdkafka calls them retriable in transactions alone
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
+
 Partition: TypeAlias = Mapping[str, Any]
 Offset: TypeAlias = Mapping[str, Any]
 
@@ -241,7 +247,7 @@ def _end(consumer: Consumer, partition: KafkaPartition) -> int:
         try:
             return int(consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S)[1])
         except KafkaException as error:
-            if not error.args[0].retriable() or time.monotonic() > deadline:
+            if error.args[0].code() not in _NOT_YET or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
 
