@@ -11,7 +11,7 @@ PACKAGES := core protocol serdes storage broker clients streams schema_registry 
 CODE := $(PACKAGES) tests examples docs benchmarks tools
 
 # Tests that wait for servers and for killed workers more than they work.
-SERVER_TESTS := tests/connectors/builtin tests/connectors/distributed
+SERVER_TESTS := tests/connectors/builtin tests/connectors/distributed tests/connectors/runtime
 
 # How alike two pieces may be, in lines, before `make check` complains.
 SIMILAR_LINES := 10

@@ -8,6 +8,7 @@ of the hour two hours ago, because changelogs of windows are deleted by age.
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from itertools import accumulate
@@ -68,7 +69,7 @@ def _generate(path: Path, count: int) -> None:
     popularity = list(accumulate((rank + 1) ** -_ZIPF for rank in range(_TAGS)))
     now = 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".part")
+    scratch = path.with_suffix(f".{os.getpid()}.part")  # others may do the same just now
     with scratch.open("w", encoding="ascii", buffering=1 << 20) as out:
         for number in range(count):
             text = draw.choices(words, k=draw.randint(10, 25))
