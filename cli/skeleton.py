@@ -29,7 +29,9 @@ def write_connector(folder: Path, kind: str) -> list[Path]:
     """
     name = folder.resolve().name
     module = re.sub(r"\W", "_", name.lower())
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", module) or keyword.iskeyword(module):
+    if not re.fullmatch(r"[A-Za-z]([\w.-]*[A-Za-z0-9])?", name, re.ASCII) or keyword.iskeyword(
+        module
+    ):
         raise CommandError(
             f"{name!r} cannot be the name of a Python package: begin with a letter, and go on with "
             "letters, digits and hyphens"

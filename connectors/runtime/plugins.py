@@ -58,8 +58,8 @@ class Plugin:
 
     @property
     def short_name(self) -> str:
-        """The shortest name it goes by."""
-        return min(self.aliases(), key=len)
+        """The name to give in a configuration."""
+        return (self.also or (self.name,))[0].rsplit(".", 1)[-1]
 
     def aliases(self) -> Iterator[str]:
         """Yield the names it goes by."""

@@ -89,15 +89,18 @@ def test_a_new_connector_needs_a_name_and_an_empty_folder(
 
     assert main(["connect", "new", str(tmp_path / "full")]) == 1
     assert main(["connect", "new", str(tmp_path / "1st")]) == 1
+    assert main(["connect", "new", str(tmp_path / "a b")]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert "is not empty" in errors[0]
     assert "'1st' cannot be the name" in errors[1]
+    assert "'a b' cannot be the name" in errors[2]
 
 
 def test_plugins_and_their_options_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["connect", "plugins"]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert ["source", "Datagen", "aliran.connectors.Datagen", version("aliran")] in rows
+    assert {"FileStreamSource", "PostgresCdcSource", "TwitterSink"} <= {row[1] for row in rows}
 
     assert main(["connect", "options", "Datagen"]) == 0
     assert "max.interval.ms" in capsys.readouterr().out
