@@ -154,7 +154,8 @@ def mariadb(folder: Path, **settings: str) -> Database:
     program, install = binary("mariadbd"), binary("mariadb-install-db")
     user = account("mysql")
     data = _data_folder("my", user)
-    common = ["--no-defaults", f"--datadir={data / 'db'}"]
+    # Temporary tables, too: two servers that start at once take the same names for them.
+    common = ["--no-defaults", f"--datadir={data / 'db'}", f"--tmpdir={data}"]
     run([install, *common, "--auth-root-authentication-method=normal", "--skip-test-db"], user)
     start = data / "start.sql"
     start.write_text(
