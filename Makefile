@@ -40,7 +40,7 @@ test: .venv/.installed-test ## run the tests but those below (ARGS="-k name" for
 	@$(BIN)/python -m pytest -n auto --dist loadgroup -q $(addprefix --ignore=,$(SERVER_TESTS)) $(ARGS)
 
 test-connectors: .venv/.installed-test ## connectors against PostgreSQL, MariaDB, Redis, … and groups of workers (tools/install_servers.sh)
-	@$(BIN)/python -m pytest -n 4 --dist loadgroup -q $(SERVER_TESTS) $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -q $(SERVER_TESTS) $(ARGS)
 
 oracle: .venv/.installed-test ## random topologies through Kafka's JVM and through Aliran (N=20000 SEED=1; Java, Maven)
 	@$(BIN)/python -m tests.oracle -n $(N) --seed $(SEED) $(ARGS)
